@@ -1,0 +1,71 @@
+"""Boda: from a folder of images to features, and to answers that can be trusted.
+
+The names below are the public API; each is imported when it is first used, so that `import boda` stays light.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "open": "boda.workspace.workspace:open_workspace",
+    "embed": "boda.pipelines.embed:embed",
+    "search": "boda.pipelines.search:search",
+    "predict": "boda.pipelines.predict:predict",
+    "label": "boda.pipelines.label:label",
+    "info": "boda.pipelines.info:info",
+    "doctor": "boda.pipelines.doctor:doctor",
+    "quarantine": "boda.pipelines.quarantine:quarantine",
+    "export": "boda.pipelines.export:export",
+    "import_features": "boda.pipelines.import_features:import_features",
+    "demo": "boda.pipelines.demo:demo",
+    "load_encoder": "boda.encoders.registry:load_encoder",
+    "open_source": "boda.sources.opening:open_source",
+    "Workspace": "boda.workspace.workspace:Workspace",
+    "FeatureSet": "boda.workspace.features:FeatureSet",
+    "Recipe": "boda.recipe:Recipe",
+    "PixelSpec": "boda.pixels.spec:PixelSpec",
+    "Encoder": "boda.encoders.base:Encoder",
+    "Source": "boda.sources.base:Source",
+    "ImageRef": "boda.sources.base:ImageRef",
+    "BodaError": "boda.errors:BodaError",
+}
+
+__all__ = sorted(_PUBLIC)  # noqa: PLE0605
+
+if TYPE_CHECKING:
+    from boda.encoders.base import Encoder as Encoder
+    from boda.encoders.registry import load_encoder as load_encoder
+    from boda.errors import BodaError as BodaError
+    from boda.pipelines.demo import demo as demo
+    from boda.pipelines.doctor import doctor as doctor
+    from boda.pipelines.embed import embed as embed
+    from boda.pipelines.export import export as export
+    from boda.pipelines.import_features import import_features as import_features
+    from boda.pipelines.info import info as info
+    from boda.pipelines.label import label as label
+    from boda.pipelines.predict import predict as predict
+    from boda.pipelines.quarantine import quarantine as quarantine
+    from boda.pipelines.search import search as search
+    from boda.pixels.spec import PixelSpec as PixelSpec
+    from boda.recipe import Recipe as Recipe
+    from boda.sources.base import ImageRef as ImageRef
+    from boda.sources.base import Source as Source
+    from boda.sources.opening import open_source as open_source
+    from boda.workspace.features import FeatureSet as FeatureSet
+    from boda.workspace.workspace import Workspace as Workspace
+    from boda.workspace.workspace import open_workspace as open
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'boda' has no attribute {name!r}")
+    module, _, attribute = _PUBLIC[name].partition(":")
+    value = getattr(importlib.import_module(module), attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

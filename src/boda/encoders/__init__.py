@@ -1,0 +1,1 @@
+"""Pixels to features: one family a file."""

@@ -1,0 +1,1 @@
+"""The one nearest-neighbour search."""

@@ -1,0 +1,1 @@
+"""Sources name images and read their bytes: folders, manifests, archives, tables, URLs."""

@@ -1,0 +1,1 @@
+"""Public conformance suites: a new encoder inherits its tests from here."""

@@ -1,0 +1,1 @@
+"""The folder NAME.boda: images, labels, features by recipe, quarantine. The one thing users keep."""
