@@ -1,21 +1,21 @@
 """Everything boda raises on purpose. One line each: what, where, what to do.
 
-    BodaError
-    ├── Refused                what was asked for would mix or overwrite things, or makes no sense
-    ├── NotFound (LookupError) a path, name, key or column that is not there
-    │   └── UnknownEncoder     no encoder has this name
-    ├── MissingExtra           a part that is not installed; says what to install
-    ├── NotOffline             weights that are not on this machine; says which file and where it is looked for
-    ├── SourceError            a folder, manifest, archive or table that cannot be listed
-    ├── WorkspaceError
-    │   ├── NotAWorkspace      no workspace at this path
-    │   ├── NewerFormat        written by a newer boda
-    │   ├── Busy               another process is writing; says its pid
-    │   ├── ReadOnly           the workspace can be read but not written here; says why
-    │   └── Damaged            content that does not match its digest
-    ├── DiskTrouble            the disk is full or failing; what was committed stays
-    ├── DecoderBroken          decoders die on everything here: not the files' fault
-    └── NothingEmbedded        no image gave features
+BodaError
+├── Refused                what was asked for would mix or overwrite things, or makes no sense
+├── NotFound (LookupError) a path, name, key or column that is not there
+│   └── UnknownEncoder     no encoder has this name
+├── MissingExtra           a part that is not installed; says what to install
+├── NotOffline             weights that are not on this machine; says which file and where it is looked for
+├── SourceError            a folder, manifest, archive or table that cannot be listed
+├── WorkspaceError
+│   ├── NotAWorkspace      no workspace at this path
+│   ├── NewerFormat        written by a newer boda
+│   ├── Busy               another process is writing; says its pid
+│   ├── ReadOnly           the workspace can be read but not written here; says why
+│   └── Damaged            content that does not match its digest
+├── DiskTrouble            the disk is full or failing; what was committed stays
+├── DecoderBroken          decoders die on everything here: not the files' fault
+└── NothingEmbedded        no image gave features
 """
 
 from collections.abc import Sequence

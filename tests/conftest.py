@@ -1,0 +1,58 @@
+"""Fixtures that every part shares: where the real data is, and the count of tests that ran on it."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def find_data() -> Path | None:
+    """The folder of real data: `BODA_DATA`, or `../shared/data` beside the project; None where neither is."""
+    named = os.environ.get("BODA_DATA")
+    candidates = [Path(named)] if named else [ROOT.parent / "shared" / "data"]
+    return next((folder for folder in candidates if (folder / "README.md").is_file()), None)
+
+
+@pytest.fixture(scope="session")
+def boda_data() -> Path:
+    """The folder of real data; skips where it is not at hand."""
+    folder = find_data()
+    if folder is None:
+        pytest.skip("no real data here: set BODA_DATA")
+    return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Fast tests first, so that a mistake shows within seconds."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+
+
+def pytest_terminal_summary(terminalreporter: "pytest.TerminalReporter") -> None:
+    """Say how many tests ran on real data, and how many were skipped and why."""
+    ran = sum(
+        "boda_data" in getattr(report, "keywords", {}) or "boda_data" in report.nodeid
+        for report in terminalreporter.stats.get("passed", [])
+        if report.when == "call"
+    )
+    data = [
+        report
+        for report in terminalreporter.stats.get("passed", [])
+        if report.when == "call" and dict(report.user_properties).get("boda_data")
+    ]
+    skipped: dict[str, int] = {}
+    for report in terminalreporter.stats.get("skipped", []):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        skipped[reason] = skipped.get(reason, 0) + 1
+    terminalreporter.write_line(f"real data: {max(ran, len(data))} tests ran on BODA_DATA")
+    for reason, count in sorted(skipped.items()):
+        terminalreporter.write_line(f"skipped {count}: {reason}")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item: pytest.Item):
+    """Remember which tests use the real data."""
+    if "boda_data" in getattr(item, "fixturenames", ()):
+        item.user_properties.append(("boda_data", True))
+    yield
