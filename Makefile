@@ -1,0 +1,42 @@
+# make demo    set everything up, then the main job, offline, on real images
+# make test    set everything up, then every test
+# make check   format, lint, types, layers
+# make campaign-kill   200 kills at random moments, each workspace looked at
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.PHONY: setup demo test check campaign-kill help-page clean
+
+setup: $(READY)
+
+# torch comes first and alone: whichever build the machine offers stays, nothing after it may replace it.
+$(READY): pyproject.toml constraints.txt
+	python3 -m venv $(VENV)
+	$(PIP) "pip>=25.1" hatchling editables
+	$(PIP) torch==2.13.0
+	$(PIP) --no-build-isolation --editable ".[torch,fits,heif]" --group dev
+	touch $(READY)
+
+demo: setup
+	$(BIN)/boda demo
+
+test: setup
+	$(BIN)/python -m pytest
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+campaign-kill: setup
+	$(BIN)/python -m pytest tests/campaigns/test_kill.py --kills 200
+
+help-page: setup
+	$(BIN)/python docs/write_help.py
+
+clean:
+	rm -rf $(VENV) demo dist build

@@ -1,0 +1,430 @@
+"""Embed: a folder of images becomes features in a workspace. Safe to stop and run again."""
+
+import importlib.metadata
+import os
+import platform
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from boda.decoding.executor import Executor, InProcess
+from boda.decoding.processes import Patience, Processes
+from boda.decoding.slots import make_slots
+from boda.decoding.work import work
+from boda.encoders.base import Encoder
+from boda.encoders.registry import load_encoder
+from boda.errors import DiskTrouble, NothingEmbedded, Refused
+from boda.pipelines.run.flow import Batch, Flow
+from boda.pipelines.run.lanes import Lanes
+from boda.pipelines.run.meter import Meter, OnProgress, Progress
+from boda.pipelines.run.precision import settle_precision
+from boda.pipelines.run.stopping import Stop, stop_on_signals
+from boda.sources.base import ImageRef, Source
+from boda.sources.opening import open_source
+from boda.unreadable import Code, Stage
+from boda.workspace.records import Block, Quarantined, Read, Todo
+from boda.workspace.workspace import Workspace, create_workspace
+from boda.workspace.writer import Writer
+
+BLOCK_ROWS = 4096
+_IO_ERRORS = 20
+"""Failed reads in a row that mean the disk, not the files."""
+
+
+def embed(
+    source: str | os.PathLike[str] | Source,
+    *,
+    encoders: Sequence[str | Encoder] | str | Encoder = ("auto",),
+    to: str | os.PathLike[str] | None = None,
+    weights: str | os.PathLike[str] | None = None,
+    precision: Literal["auto", "fp32", "bf16"] = "auto",
+    decode: Literal["scaled", "exact"] = "scaled",
+    device: str = "auto",
+    path_column: str | None = None,
+    follow: bool = False,
+    progress: OnProgress | None = None,
+    executor: Literal["processes", "in-process"] = "processes",
+    workers: int | None = None,
+    patience: Patience | None = None,
+    block_seconds: float = 30.0,
+) -> Workspace:
+    """Embed the images that are not embedded yet, and keep the features.
+
+    Everything listed is afterwards either embedded or quarantined with its reason. Stop it anywhere and run it
+    again: it goes on, and ends with the same bits as a run that was not stopped.
+
+    Args:
+        source: a folder, manifest, archive, table or URL; or a `Source`.
+        encoders: names (`boda.load_encoder`) or encoders; several share one read and one decode.
+        to: the workspace; by default NAME.boda in the current folder.
+        weights: a file with the weights of the one encoder.
+        precision: `auto` takes bf16 where the hardware is fast at it and the first batch agrees with fp32.
+        decode: `scaled` decodes large JPEGs at a fraction of their size where that is ample; `exact` never does.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
+        path_column: of a manifest.
+        follow: walk into symlinked folders too.
+        progress: is told how the run goes, a few times a second.
+        executor: where decoding runs; in this process a hostile file takes the run with it.
+        workers: decoder processes; by default one per core.
+        patience: time limits of decoders.
+        block_seconds: features are committed at least this often; a crash costs at most so much work.
+
+    Returns:
+        The workspace; `report` on it says what this run did.
+
+    Raises:
+        NothingEmbedded: no image was listed, or none gave features.
+        Busy, ReadOnly: the workspace cannot be written now.
+        Refused: the workspace lists another source.
+        KeyboardInterrupt: stopped by Ctrl-C or SIGTERM, after committing the whole batches at hand.
+    """
+    opened = open_source(source, path_column=path_column, follow=follow) if _is_path(source) else source
+    loaded = _load(encoders, weights, precision, decode, device)
+    workspace = create_workspace(to if to is not None else default_workspace(opened))
+    run = _Run(
+        workspace,
+        opened,
+        loaded,
+        automatic=precision == "auto",
+        progress=progress or _silent,
+        in_process=executor == "in-process",
+        workers=workers or cores(),
+        patience=patience or Patience(),
+        block_seconds=block_seconds,
+    )
+    with stop_on_signals() as stop, workspace.write() as writer:
+        run.list(writer)
+        run.verify(writer)
+        run.compute(writer, stop)
+    if stop.asked:
+        raise KeyboardInterrupt
+    workspace.report = run.report()
+    if not workspace.report["embedded"]:
+        raise NothingEmbedded(_nothing(workspace, opened))
+    return workspace
+
+
+def default_workspace(source: Source) -> Path:
+    """NAME.boda in the current folder, after the source's own name."""
+    root = str(source.description["root"]).rstrip("/")
+    name = Path(root).name.split("?")[0] or "images"
+    stem = name if Path(root).is_dir() else name.split(".")[0] or name
+    return Path(f"{stem}.boda")
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass
+class _Run:
+    """One run, from the listing to the report."""
+
+    workspace: Workspace
+    source: Source
+    encoders: list[Encoder]
+    automatic: bool
+    progress: OnProgress
+    in_process: bool
+    workers: int
+    patience: Patience
+    block_seconds: float
+    began: float = field(default_factory=time.monotonic)
+    meter: Meter | None = None
+    skipped: int = 0
+    changed_since_listing: int = 0
+    io_errors: int = 0
+    listing: dict[str, int] = field(default_factory=dict)
+
+    def list(self, writer: Writer) -> None:
+        """Freeze the listing: the run answers for exactly this."""
+        _refuse_other_source(self.workspace, self.source)
+        self.progress(Progress("listing", 0, 0))
+        writer.set_source(self.source.description)
+        listing = writer.list(self.source.entries(), self.source.columns, now_ns=writer.clock_ns())
+        self.listing = {"new": listing.new, "changed": listing.changed, "vanished": listing.vanished}
+        if not len(self.workspace):
+            raise NothingEmbedded(_nothing(self.workspace, self.source))
+
+    def verify(self, writer: Writer) -> None:
+        """Read and hash again what may have changed; only what really did is computed."""
+        ids = self._known_ids()
+        total, done = writer.count_todo(ids).verify, 0
+        with ThreadPoolExecutor(self.workers) as threads:
+            for page in writer.verify_pages(ids):
+                answers = list(threads.map(lambda ref: work(self.source, ref, (), ()), page))
+                reads, gone = [], []
+                for ref, answer in zip(page, answers, strict=True):
+                    if answer.content is None:
+                        gone += [Quarantined(ref.key, i, answer.verdicts[0]) for i in ids if answer.verdicts[0]]
+                    else:
+                        reads.append(Read(ref.key, answer.content, answer.size, answer.mtime_ns, 0, 0, 0, "", ()))
+                writer.confirm(reads)
+                if gone:
+                    writer.commit(Block([], {}, gone))
+                done += len(page)
+                self.progress(Progress("verifying", done, total))
+
+    def compute(self, writer: Writer, stop: Stop) -> None:
+        """Decode, encode and commit what is still to do, then merge."""
+        self._settle(writer)
+        ids = [encoder.recipe.id for encoder in self.encoders]
+        for encoder in self.encoders:
+            writer.add_recipe(encoder.recipe, encoder.width)
+        self.skipped = self.workspace.counts(ids).embedded
+        run = writer.begin_run(ids, _versions())
+        state: Literal["done", "stopped", "failed"] = "failed"
+        try:
+            self._flow(writer, ids, stop)
+            state = "stopped" if stop.asked else "done"
+            if not stop.asked:
+                self.progress(Progress("merging", len(self.workspace), len(self.workspace)))
+                for identity in ids:
+                    writer.merge(identity)
+        finally:
+            writer.end_run(run, state, self.report())
+
+    def _settle(self, writer: Writer) -> None:
+        if self.automatic:
+            stored = self.workspace.recipes()
+            self.encoders = [
+                settle_precision(e, stored, self.source, self._todo_refs(writer, e.recipe.id), self.workers)
+                for e in self.encoders
+            ]
+        ids = [encoder.recipe.id for encoder in self.encoders]
+        self.encoders = [encoder for i, encoder in enumerate(self.encoders) if ids.index(encoder.recipe.id) == i]
+
+    def _todo_refs(self, writer: Writer, identity: str) -> Iterator[ImageRef]:
+        for page in writer.compute_pages([identity], page=256):
+            yield from (todo.ref for todo in page)
+
+    def _known_ids(self) -> list[str]:
+        """Ids that this run may turn out to compute; both precisions while it is open which."""
+        ids = {encoder.recipe.id for encoder in self.encoders}
+        stored = {recipe.id for recipe in self.workspace.recipes()}
+        halves = (
+            {replace(encoder.recipe, precision="bf16").id for encoder in self.encoders} if self.automatic else set()
+        )
+        return sorted(ids | (halves & stored)) if not halves & stored else sorted(halves & stored)
+
+    def _flow(self, writer: Writer, ids: Sequence[str], stop: Stop) -> None:
+        on_cpu = all(encoder.device == "cpu" for encoder in self.encoders)
+        todo = writer.count_todo(ids).compute
+        widths = [e.width * np.dtype(e.recipe.dtype).itemsize for e in self.encoders]
+        self.meter = meter = Meter(todo, cores(), sum(widths))
+        meter.encoding_on_cores = on_cpu
+        if not todo:
+            return
+        pixel_specs = [encoder.recipe.pixels for encoder in self.encoders]
+        specs = [spec for i, spec in enumerate(pixel_specs) if spec is not None and pixel_specs.index(spec) == i]
+        places = [specs.index(spec) for spec in pixel_specs if spec is not None]
+        lanes_wanted = cores() if on_cpu else 1
+        batch = 32 if on_cpu else 128
+        slots = make_slots(2 * lanes_wanted + 2, batch, specs)
+        flow = Flow(ids, places, slots, writer.has_features)
+        with ExitStack() as ending:
+            ending.callback(slots.close)
+            start = (
+                InProcess
+                if self.in_process
+                else partial(Processes, fail=flow.failed, workers=self.workers, patience=self.patience)
+            )
+            executor: Executor = start(self.source, specs, slots, flow.decoded)
+            ending.callback(executor.close)
+            lanes = Lanes(self.encoders, places, slots, lanes_wanted, flow.encoded, flow.failed)
+            ending.callback(lanes.close)
+            todos = (todo for page in writer.compute_pages(ids) for todo in page)
+            self._commit_in_blocks(writer, ids, flow, flow.run(todos, executor, lanes, lambda: stop.asked))
+
+    def _commit_in_blocks(self, writer: Writer, ids: Sequence[str], flow: Flow, batches: Iterator[Batch]) -> None:
+        assembled = _Assembly(ids, [encoder.recipe.dtype for encoder in self.encoders])
+        try:
+            for batch in batches:
+                self._watch(batch)
+                assembled.add(batch, flow)
+                if assembled.images >= BLOCK_ROWS or assembled.age >= self.block_seconds:
+                    assembled.commit(writer, flow)
+        except DiskTrouble:
+            raise
+        except BaseException:
+            assembled.commit(writer, flow)
+            raise
+        assembled.commit(writer, flow)
+
+    def _watch(self, batch: Batch) -> None:
+        """Count what a batch cost, and notice a failing disk."""
+        meter = self.meter
+        assert meter is not None
+        for row, todo in enumerate(batch.todos):
+            answer = batch.answer(row)
+            meter.decoding += answer.seconds
+            meter.waiting += answer.waited
+            read = answer.content is not None
+            self.changed_since_listing += read and (answer.size, answer.mtime_ns) != (todo.ref.size, todo.ref.mtime_ns)
+            first = answer.verdicts[0]
+            failing = first is not None and (first.stage, first.code) == (Stage.READ, Code.IO_ERROR)
+            self.io_errors = self.io_errors + 1 if failing else 0
+            if self.io_errors >= _IO_ERRORS:
+                raise DiskTrouble(f"{self.io_errors} files in a row gave I/O errors: the disk or mount is failing")
+        meter.encoding += batch.encoding_seconds
+        meter.count(len(batch.todos))
+        self.progress(meter.progress())
+
+    def report(self) -> dict[str, Any]:
+        """What this run did, as JSON."""
+        ids = [encoder.recipe.id for encoder in self.encoders]
+        counts = self.workspace.counts(ids)
+        meter = self.meter
+        computed = meter.done if meter else 0
+        rate = computed / meter.seconds if meter and computed else 0.0
+        limit = meter.limit() if meter else None
+        return {
+            "workspace": str(self.workspace.path),
+            "listed": counts.listed,
+            "embedded": counts.embedded,
+            "quarantined": counts.quarantined,
+            "skipped": self.skipped,
+            "ignored": self.source.ignored,
+            "recipes": [self._recipe_report(encoder) for encoder in self.encoders],
+            "images_per_s": round(rate, 2),
+            "limit_share": round(rate / limit, 3) if limit else None,
+            "bottleneck": meter.bottleneck() if meter else "nothing",
+            "seconds": round(time.monotonic() - self.began, 2),
+            "reasons": counts.by_reason,
+            "listing": self.listing,
+            "changed_since_listing": self.changed_since_listing,
+        }
+
+    def _recipe_report(self, encoder: Encoder) -> dict[str, Any]:
+        recipe, counts = encoder.recipe, self.workspace.counts([encoder.recipe.id])
+        return {
+            "id": recipe.id,
+            "name": recipe.name,
+            "precision": recipe.precision,
+            "width": encoder.width,
+            "device": encoder.device,
+            "embedded": counts.embedded,
+            "quarantined": counts.quarantined,
+        }
+
+
+class _Assembly:
+    """The block being put together for the next commit."""
+
+    def __init__(self, ids: Sequence[str], dtypes: Sequence[str]) -> None:
+        self._ids, self._dtypes = ids, dtypes
+        self._start()
+
+    def _start(self) -> None:
+        self._batches: list[Batch] = []
+        self._block = Block([], {}, [])
+        self._contents: list[list[bytes]] = [[] for _ in self._ids]
+        self._rows: list[list[np.ndarray[Any, Any]]] = [[] for _ in self._ids]
+        self._since = time.monotonic()
+        self.images = 0
+
+    @property
+    def age(self) -> float:
+        """Seconds since the last commit."""
+        return time.monotonic() - self._since
+
+    def add(self, batch: Batch, flow: Flow) -> None:
+        """Take in one answered batch."""
+        self._batches.append(batch)
+        self.images += len(batch.todos)
+        self._block.reads += [read for row, todo in enumerate(batch.todos) if (read := _read(batch, row, todo))]
+        verdicts = flow.verdicts(batch)
+        for recipe, identity in enumerate(self._ids):
+            self._contents[recipe] += [batch.answer(row).content or b"" for row in batch.rows[recipe]]
+            self._rows[recipe].append(batch.features[recipe].astype(self._dtypes[recipe]))
+            self._block.quarantined += [
+                Quarantined(batch.todos[row].ref.key, identity, verdict) for row, verdict in verdicts[recipe].items()
+            ]
+
+    def commit(self, writer: Writer, flow: Flow) -> None:
+        """Commit what is there, all or nothing."""
+        if not self._batches:
+            return
+        for recipe, identity in enumerate(self._ids):
+            if self._contents[recipe]:
+                rows = np.concatenate([part for part in self._rows[recipe] if len(part)])
+                self._block.features[identity] = (self._contents[recipe], rows)
+        writer.commit(self._block)
+        for batch in self._batches:
+            flow.committed(batch)
+        self._start()
+
+
+def _read(batch: Batch, row: int, todo: Todo) -> Read | None:
+    answer = batch.answer(row)
+    if answer.content is None:
+        return None
+    facts = answer.facts
+    seen = (facts.width, facts.height, facts.frames, facts.format, facts.warnings) if facts else (0, 0, 0, "", ())
+    return Read(todo.ref.key, answer.content, answer.size, answer.mtime_ns, *seen)
+
+
+def _load(
+    encoders: Sequence[str | Encoder] | str | Encoder,
+    weights: str | os.PathLike[str] | None,
+    precision: Literal["auto", "fp32", "bf16"],
+    decode: Literal["scaled", "exact"],
+    device: str,
+) -> list[Encoder]:
+    wanted = list(encoders) if isinstance(encoders, list | tuple) else [encoders]
+    if not wanted:
+        raise Refused("no encoder was named: give at least one, as auto")
+    if weights is not None and len(wanted) > 1:
+        raise Refused(f"one weights file cannot serve {len(wanted)} encoders: embed with them one after the other")
+    return [
+        load_encoder(one, weights=weights, precision=precision, decode=decode, device=device)
+        if isinstance(one, str)
+        else one
+        for one in wanted
+    ]
+
+
+def _is_path(source: str | os.PathLike[str] | Source) -> bool:
+    return isinstance(source, str | os.PathLike)
+
+
+def _silent(progress: Progress) -> None:
+    """Nobody is listening."""
+
+
+def _refuse_other_source(workspace: Workspace, source: Source) -> None:
+    stored = workspace.source
+    if stored is not None and dict(stored) != dict(source.description):
+        raise Refused(
+            f"{workspace.path} lists {stored['root']}, not {source.description['root']}: give another --to, "
+            f"or say that the images moved with: boda info {workspace.path} --source {source.description['root']}"
+        )
+
+
+def _nothing(workspace: Workspace, source: Source) -> str:
+    root = source.description["root"]
+    if not len(workspace):
+        ignored = f" ({source.ignored} entries ignored)" if source.ignored else ""
+        return f"no images in {root}{ignored}: nothing to embed"
+    return (
+        f"none of {len(workspace)} images in {root} gave features; see why with: boda quarantine {workspace.path} list"
+    )
+
+
+def _versions() -> dict[str, str]:
+    """What computed: for the record of a run, not part of any recipe."""
+    found = {"python": platform.python_version(), "machine": platform.machine()}
+    for package in ("boda", "numpy", "pillow", "torch", "timm"):
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,119 @@
+"""Lanes: threads that encode batches, one core each.
+
+Several batches at once on one core each keep all cores busier than one batch spread over them (no barriers inside an
+operator), and make the numbers independent of how many cores there are: docs/decisions/0003-lanes.md.
+"""
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from boda.arrays import Features, Pixels
+from boda.decoding.slots import Slots
+from boda.encoders.base import Encoder
+from boda.encoders.threads import one_core_for_this_thread
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to encode of one decoded batch: for each encoder the rows of the slot that it must see."""
+
+    batch: int
+    slot: int
+    rows: tuple[tuple[int, ...], ...]
+
+
+@dataclass(slots=True)
+class Encoded:
+    """The features of one batch: per encoder (rows, d), NaN rows where an image gave no finite numbers."""
+
+    batch: int
+    slot: int
+    features: list[Features] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+class Lanes:
+    """Encodes jobs in threads; results come back through `deliver`, in any order."""
+
+    def __init__(
+        self,
+        encoders: Sequence[Encoder],
+        specs: Sequence[int],
+        slots: Slots,
+        count: int,
+        deliver: Callable[[Encoded], None],
+        fail: Callable[[Exception], None],
+    ) -> None:
+        """Start `count` threads; `specs[i]` says which pixels of a slot encoder i sees."""
+        self._encoders, self._specs, self._slots = encoders, specs, slots
+        self._deliver, self._fail = deliver, fail
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._on_cores = all(encoder.device == "cpu" for encoder in encoders)
+        self._threads = [threading.Thread(target=self._run, name=f"boda-lane-{i}", daemon=True) for i in range(count)]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, job: Job) -> None:
+        """Encode one job when a lane is free."""
+        self._jobs.put(job)
+
+    def close(self) -> None:
+        """Let the lanes end what they have in hand, and nothing more."""
+        while True:
+            try:
+                self._jobs.get_nowait()
+            except queue.Empty:
+                break
+        for _ in self._threads:
+            self._jobs.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self) -> None:
+        try:
+            with one_core_for_this_thread():
+                while (job := self._jobs.get()) is not None:
+                    self._deliver(self._encode(job))
+        except Exception as error:  # noqa: BLE001 - handed to the run, which raises it in the caller's thread
+            self._fail(error)
+
+    def _encode(self, job: Job) -> Encoded:
+        began = time.thread_time() if self._on_cores else time.perf_counter()
+        done = Encoded(job.batch, job.slot)
+        for encoder, spec, rows in zip(self._encoders, self._specs, job.rows, strict=True):
+            pixels = self._slots.pixels(job.slot, spec)
+            whole = rows == tuple(range(len(rows)))
+            done.features.append(finite_rows(encoder, pixels[: len(rows)] if whole else pixels[list(rows)]))
+        done.seconds = (time.thread_time() if self._on_cores else time.perf_counter()) - began
+        return done
+
+
+def finite_rows(encoder: Encoder, pixels: Pixels) -> Features:
+    """Features of a batch; where some are not finite, each image is encoded again alone.
+
+    A batch too large for the device's memory is encoded in halves.
+
+    Returns:
+        (n, d); rows that are not finite even alone are left as they are.
+    """
+    if not len(pixels):
+        return np.empty((0, encoder.width), np.float32)
+    try:
+        features = encoder(pixels)
+    except (MemoryError, RuntimeError) as error:
+        if not _out_of_memory(error) or len(pixels) == 1:
+            raise
+        half = len(pixels) // 2
+        return np.concatenate([finite_rows(encoder, pixels[:half]), finite_rows(encoder, pixels[half:])])
+    if len(pixels) > 1 and not np.isfinite(features).all():
+        return np.concatenate([encoder(pixels[i : i + 1]) for i in range(len(pixels))])
+    return features
+
+
+def _out_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
