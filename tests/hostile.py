@@ -52,8 +52,7 @@ class HostileSource:
             while True:
                 pass
         elif deed == "eat":
-            hoard = [bytearray(1 << 30) for _ in range(30)]
-            return Blob(bytes(len(hoard)), 1, 1)
+            return Blob(bytes(bytearray(30 << 30)), 1, 1)
         elif deed == "exit0":
             os._exit(0)
         elif deed == "closepipe":

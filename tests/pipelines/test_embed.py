@@ -52,7 +52,6 @@ def test_every_file_is_embedded_or_quarantined(tmp_path: Path, executor: str) ->
     (folder / "note.jpg").write_text("hello")
     encoder = HashEncoder()
     ws = boda.embed(folder, encoders=encoder, to=tmp_path / "w.boda", executor=executor)
-    assert ws.report is not None
     assert (ws.report["listed"], ws.report["embedded"], ws.report["quarantined"]) == (77, 75, 2)
     assert ws.report["reasons"] == {"read/empty": 1, "identify/not_an_image": 1}
     features = ws.features()
@@ -81,7 +80,6 @@ def test_a_second_run_computes_only_what_changed(tmp_path: Path) -> None:
     shutil.copy(folder / "006.png", folder / "copy.png")
     ws = boda.embed(folder, encoders=encoder, to=to)
     assert encoder.seen == 42
-    assert ws.report is not None
     assert ws.report["listed"] == ws.report["embedded"] == 41
     assert ws.report["listing"] == {"new": 3, "changed": 1, "vanished": 2}
     features = ws.features()
@@ -112,11 +110,9 @@ def test_a_file_that_became_unreadable_is_quarantined_and_comes_back(tmp_path: P
     boda.embed(folder, encoders=HashEncoder(), to=to)
     (folder / "a.png").write_bytes(b"")
     report = boda.embed(folder, encoders=HashEncoder(), to=to).report
-    assert report is not None
     assert (report["listed"], report["embedded"], report["quarantined"]) == (2, 1, 1)
     (folder / "a.png").write_bytes(good)
     ws = boda.embed(folder, encoders=HashEncoder(), to=to)
-    assert ws.report is not None
     assert (ws.report["listed"], ws.report["embedded"], ws.report["quarantined"]) == (2, 2, 0)
     assert boda.doctor(to, deep=True).as_json()["whole"]
 
@@ -207,7 +203,6 @@ def test_hostile_files_take_down_their_decoder_only(tmp_path: Path) -> None:
     names[20:20] = ["segfault-2", "hang-3", "exit0-4"]
     source = HostileSource(names)
     ws = boda.embed(source, encoders=HashEncoder(), to=tmp_path / "w.boda", patience=Patience(chunk=2, alone=1))
-    assert ws.report is not None
     assert (ws.report["embedded"], ws.report["quarantined"]) == (30, 5)
     codes = {q.key: str(q.unreadable.code) for q in ws.quarantined()}
     assert codes == {
@@ -255,7 +250,7 @@ def test_a_signal_stops_the_run_and_keeps_what_is_done(tmp_path: Path, number: s
     assert 96 <= ws.counts([identity]).embedded < 900
     assert boda.doctor(to, deep=True).as_json()["whole"]
     assert ws.runs()[-1].state == "stopped"
-    assert boda.embed(folder, encoders=HashEncoder(), to=to).report["embedded"] == 900  # type: ignore[index]
+    assert boda.embed(folder, encoders=HashEncoder(), to=to).report["embedded"] == 900
 
 
 def test_the_report_adds_up(tmp_path: Path) -> None:
@@ -264,7 +259,6 @@ def test_the_report_adds_up(tmp_path: Path) -> None:
     seen = []
     ws = boda.embed(folder, encoders=HashEncoder(), to=tmp_path / "w.boda", progress=seen.append)
     report = ws.report
-    assert report is not None
     assert {
         "workspace", "listed", "embedded", "quarantined", "skipped", "recipes", "images_per_s", "limit_share",
         "bottleneck", "seconds",

@@ -188,7 +188,7 @@ class Processes:
             try:
                 decoder.pipe.send_bytes(pickle.dumps((chunk.slot, chunk.first, chunk.refs, chunk.specs)))
             except OSError:
-                self._bury(decoder, None)
+                self._bury(decoder)
 
     def _hear(self) -> None:
         pipes = {decoder.pipe: decoder for decoder in self._decoders}
@@ -201,19 +201,19 @@ class Processes:
                 self._receive(pipes[ready])
         now = time.monotonic()
         for decoder in [d for d in self._decoders if (d.task or not d.ready) and d.deadline <= now]:
-            self._bury(decoder, self._patience.alone if decoder.task and decoder.task.alone else None, late=True)
+            self._bury(decoder, late=True)
 
     def _receive(self, decoder: _Decoder) -> None:
         try:
             said = json.loads(decoder.pipe.recv_bytes())
             answers = None if said == "ready" else [from_wire(wire) for wire in said]
         except (EOFError, OSError, ValueError, TypeError, LookupError):
-            self._bury(decoder, None)
+            self._bury(decoder)
             return
         if answers is None:
             decoder.ready = True
         elif decoder.task is None or len(answers) != len(decoder.task.chunk.refs):
-            self._bury(decoder, None)
+            self._bury(decoder)
         else:
             task, decoder.task = decoder.task, None
             self._deaths = 0
@@ -228,34 +228,36 @@ class Processes:
         if len(done) == len(task.whole.answers):
             self._deliver(task.whole.chunk, done)
 
-    def _bury(self, decoder: _Decoder, seconds: float | None, *, late: bool = False) -> None:
+    def _bury(self, decoder: _Decoder, *, late: bool = False) -> None:
         """Put an end to a process that died, lied or hung, and decide what becomes of its task."""
         _end(decoder)
         self._decoders.remove(decoder)
-        self._deaths += 1
-        if self._deaths >= self._patience.deaths:
-            raise DecoderBroken(
-                f"the decoder is broken here: {self._deaths} decoder processes died in a row, last with "
-                f"{_how(decoder)}; nothing was quarantined for it. Look at memory limits and at Pillow's "
-                "installation, then run again"
-            )
         task = decoder.task
-        if task is None:
-            return
-        task.deaths += 1
-        if not task.alone:
+        if task is not None and not task.alone:
             self._split(task.chunk)
             return
-        shot = decoder.process.returncode == -signal.SIGKILL and not decoder.killed
-        if not late and task.deaths < (_TRIES_WHEN_SHOT if shot else _TRIES):
+        if task is not None and not late and self._has_another_try(task, decoder):
             with self._lock:
                 self._waiting.appendleft(task)
             return
-        if late:
-            verdict = Unreadable(Stage.DECODE, Code.TIMEOUT, f"took longer than {seconds or self._patience.chunk:g} s")
-        else:
-            verdict = Unreadable(Stage.DECODE, Code.WORKER_DIED, f"its decoder ended with {_how(decoder)}")
-        self._answer(task, [Answer.unread(verdict, task.chunk.specs)])
+        self._deaths += 1
+        if self._deaths >= self._patience.deaths:
+            raise DecoderBroken(
+                f"the decoder is broken here: it died {self._deaths} times in a row, last with {_how(decoder)}; look "
+                "at memory limits and Pillow's installation, then run again, and retry what was quarantined"
+            )
+        if task is not None:
+            if late:
+                verdict = Unreadable(Stage.DECODE, Code.TIMEOUT, f"took longer than {self._patience.alone:g} s")
+            else:
+                verdict = Unreadable(Stage.DECODE, Code.WORKER_DIED, f"its decoder ended with {_how(decoder)}")
+            self._answer(task, [Answer.unread(verdict, task.chunk.specs)])
+
+    @staticmethod
+    def _has_another_try(task: _Task, decoder: _Decoder) -> bool:
+        task.deaths += 1
+        shot = decoder.process.returncode == -signal.SIGKILL and not decoder.killed
+        return task.deaths < (_TRIES_WHEN_SHOT if shot else _TRIES)
 
     def _split(self, chunk: Chunk) -> None:
         whole = _Whole(chunk, [None] * len(chunk.refs))

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import boda
 from boda.arrays import StoredFeatures
 from boda.errors import Refused
-from boda.keys import from_text
+from boda.keys import from_text, shown, to_json
 from boda.pictures.page import Page, write_page
 from boda.pipelines.demonstration.accuracy import Share, leave_one_out
 from boda.pipelines.demonstration.album import Album
@@ -64,7 +64,17 @@ class DemoResult:
     def as_json(self) -> dict[str, Any]:
         """Plain JSON; each accuracy with its interval."""
         shares = {name: getattr(self, name).as_json() for name in ("accuracy", "pixels", "baseline")}
-        return asdict(self) | shares
+        return asdict(self) | {"page": to_json(self.page), "workspace": to_json(self.workspace)} | shares
+
+    def lines(self) -> list[str]:
+        """For people."""
+        return [
+            f"{self.listed:,} images listed: {self.embedded:,} embedded, {self.quarantined:,} quarantined",
+            f"{self.accuracy.total:,} {self.scored}, right by their nearest neighbour: {self.accuracy}",
+            f"the same by bare pixels: {self.pixels}; by always saying the largest class: {self.baseline}",
+            f"workspace: {shown(self.workspace)}",
+            f"page: {shown(self.page)}",
+        ]
 
 
 def demo(
@@ -99,7 +109,7 @@ def demo(
     tour = tour or offline_tour(folder, digits)
     place = folder / f"{tour.name}.boda"
     embedded = embed(tour.source, encoders=(encoder,), to=place, progress=progress)
-    label(place, table=tour.labels)
+    label(embedded, tour.labels)
     page = folder / ("galaxies.html" if data else "index.html")
     return _show(tour, embedded, page, np.random.default_rng(seed))
 
@@ -111,27 +121,28 @@ def _claim(folder: Path) -> None:
         Refused: it is a file, or holds other things.
     """
     if folder.exists() and not folder.is_dir():
-        raise Refused(f"{folder} is a file: give the demonstration a folder of its own, with --to")
+        raise Refused(f"{shown(str(folder))} is a file: give the demonstration a folder of its own, with --to")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / _MARK).is_file():
-        raise Refused(f"{folder} holds other things: give the demonstration a folder of its own, with --to")
+        raise Refused(f"{shown(str(folder))} holds other things: give the demonstration a folder of its own, with --to")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / _MARK).write_text(_MARKED, "utf-8")
 
 
 def _show(tour: Tour, workspace: "Workspace", page: Path, rng: np.random.Generator) -> DemoResult:
     """Find neighbours, score, and write the page."""
-    features = workspace.features()
+    features = workspace.features(workspace.report["recipes"][0]["id"])
     album = Album(workspace, features.recipe)
     kinds, classes = (_column(workspace, features.keys, name) for name in (tour.kind, tour.scored))
     queries = draw_queries(kinds, tour.each, rng)
     scored = _score(features.array, features.keys, classes, album, tour.what)
     run = _run(workspace)
-    names = [one or other or "?" for one, other in zip(classes, kinds, strict=True)]
+    known = [one or kind or "unknown" for one, kind in zip(classes, kinds, strict=True)]
+    names = [one or shown(Path(key).stem) for one, key in zip(classes, features.keys, strict=True)]
     by_kind = {kind: [key for key, one in zip(features.keys, kinds, strict=True) if one == kind] for kind in queries}
     sections = [
         numbers_section(run),
         images_section(tour, album, by_kind),
-        neighbours_section(features, album, queries, names),
+        neighbours_section(features, album, queries, known, names),
         accuracy_section(scored, album, rng),
         quarantine_section(workspace.quarantined(features.recipe.id), tour.quarantine),
         recipe_section(features.recipe, features.array.shape[1]),
@@ -179,7 +190,7 @@ def _score(
 def _run(workspace: "Workspace") -> Run:
     """What the embed run reported."""
     report = workspace.report
-    return Run(**{name: report[name] for name in Run.__slots__})
+    return Run(**{field.name: report[field.name] for field in fields(Run)})
 
 
 def _foot() -> str:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +21,7 @@ from boda.decoding.work import work
 from boda.encoders.base import Encoder
 from boda.encoders.registry import load_encoder
 from boda.errors import DiskTrouble, NothingEmbedded, Refused
+from boda.pipelines.run.assembly import Assembly
 from boda.pipelines.run.flow import Batch, Flow
 from boda.pipelines.run.lanes import Lanes
 from boda.pipelines.run.meter import Meter, OnProgress, Progress
@@ -29,7 +30,7 @@ from boda.pipelines.run.stopping import Stop, stop_on_signals
 from boda.sources.base import ImageRef, Source
 from boda.sources.opening import open_source
 from boda.unreadable import Code, Stage
-from boda.workspace.records import Block, Quarantined, Read, Todo
+from boda.workspace.records import Block, Hashed, Quarantined
 from boda.workspace.workspace import Workspace, create_workspace
 from boda.workspace.writer import Writer
 
@@ -62,7 +63,8 @@ def embed(
 
     Args:
         source: a folder, manifest, archive, table or URL; or a `Source`.
-        encoders: names (`boda.load_encoder`) or encoders; several share one read and one decode.
+        encoders: names (`boda.load_encoder`) or encoders; several share one read and one decode. An encoder that is
+            given keeps its precision.
         to: the workspace; by default NAME.boda in the current folder.
         weights: a file with the weights of the one encoder.
         precision: `auto` takes bf16 where the hardware is fast at it and the first batch agrees with fp32.
@@ -85,14 +87,17 @@ def embed(
         Refused: the workspace lists another source.
         KeyboardInterrupt: stopped by Ctrl-C or SIGTERM, after committing the whole batches at hand.
     """
-    opened = open_source(source, path_column=path_column, follow=follow) if _is_path(source) else source
+    if isinstance(source, str | os.PathLike):
+        opened = open_source(source, path_column=path_column, follow=follow)
+    else:
+        opened = source
     loaded = _load(encoders, weights, precision, decode, device)
     workspace = create_workspace(to if to is not None else default_workspace(opened))
     run = _Run(
         workspace,
         opened,
         loaded,
-        automatic=precision == "auto",
+        automatic=[precision == "auto" and isinstance(one, str) for one in _each(encoders)],
         progress=progress or _silent,
         in_process=executor == "in-process",
         workers=workers or cores(),
@@ -100,7 +105,7 @@ def embed(
         block_seconds=block_seconds,
     )
     with stop_on_signals() as stop, workspace.write() as writer:
-        run.list(writer)
+        run.freeze(writer)
         run.verify(writer)
         run.compute(writer, stop)
     if stop.asked:
@@ -131,7 +136,7 @@ class _Run:
     workspace: Workspace
     source: Source
     encoders: list[Encoder]
-    automatic: bool
+    automatic: Sequence[bool]
     progress: OnProgress
     in_process: bool
     workers: int
@@ -144,7 +149,7 @@ class _Run:
     io_errors: int = 0
     listing: dict[str, int] = field(default_factory=dict)
 
-    def list(self, writer: Writer) -> None:
+    def freeze(self, writer: Writer) -> None:
         """Freeze the listing: the run answers for exactly this."""
         _refuse_other_source(self.workspace, self.source)
         self.progress(Progress("listing", 0, 0))
@@ -156,17 +161,18 @@ class _Run:
 
     def verify(self, writer: Writer) -> None:
         """Read and hash again what may have changed; only what really did is computed."""
-        ids = self._known_ids()
+        ids = [recipe.id for recipe in self.workspace.recipes()]
         total, done = writer.count_todo(ids).verify, 0
         with ThreadPoolExecutor(self.workers) as threads:
             for page in writer.verify_pages(ids):
                 answers = list(threads.map(lambda ref: work(self.source, ref, (), ()), page))
-                reads, gone = [], []
+                reads: list[Hashed] = []
+                gone: list[Quarantined] = []
                 for ref, answer in zip(page, answers, strict=True):
                     if answer.content is None:
                         gone += [Quarantined(ref.key, i, answer.verdicts[0]) for i in ids if answer.verdicts[0]]
                     else:
-                        reads.append(Read(ref.key, answer.content, answer.size, answer.mtime_ns, 0, 0, 0, "", ()))
+                        reads.append(Hashed(ref.key, answer.content, answer.size, answer.mtime_ns))
                 writer.confirm(reads)
                 if gone:
                     writer.commit(Block([], {}, gone))
@@ -193,27 +199,17 @@ class _Run:
             writer.end_run(run, state, self.report())
 
     def _settle(self, writer: Writer) -> None:
-        if self.automatic:
-            stored = self.workspace.recipes()
-            self.encoders = [
-                settle_precision(e, stored, self.source, self._todo_refs(writer, e.recipe.id), self.workers)
-                for e in self.encoders
-            ]
+        stored = self.workspace.recipes()
+        self.encoders = [
+            settle_precision(e, stored, self.source, self._todo_refs(writer, e.recipe.id), self.workers) if open_ else e
+            for e, open_ in zip(self.encoders, self.automatic, strict=True)
+        ]
         ids = [encoder.recipe.id for encoder in self.encoders]
         self.encoders = [encoder for i, encoder in enumerate(self.encoders) if ids.index(encoder.recipe.id) == i]
 
     def _todo_refs(self, writer: Writer, identity: str) -> Iterator[ImageRef]:
         for page in writer.compute_pages([identity], page=256):
             yield from (todo.ref for todo in page)
-
-    def _known_ids(self) -> list[str]:
-        """Ids that this run may turn out to compute; both precisions while it is open which."""
-        ids = {encoder.recipe.id for encoder in self.encoders}
-        stored = {recipe.id for recipe in self.workspace.recipes()}
-        halves = (
-            {replace(encoder.recipe, precision="bf16").id for encoder in self.encoders} if self.automatic else set()
-        )
-        return sorted(ids | (halves & stored)) if not halves & stored else sorted(halves & stored)
 
     def _flow(self, writer: Writer, ids: Sequence[str], stop: Stop) -> None:
         on_cpu = all(encoder.device == "cpu" for encoder in self.encoders)
@@ -245,7 +241,7 @@ class _Run:
             self._commit_in_blocks(writer, ids, flow, flow.run(todos, executor, lanes, lambda: stop.asked))
 
     def _commit_in_blocks(self, writer: Writer, ids: Sequence[str], flow: Flow, batches: Iterator[Batch]) -> None:
-        assembled = _Assembly(ids, [encoder.recipe.dtype for encoder in self.encoders])
+        assembled = Assembly(ids)
         try:
             for batch in batches:
                 self._watch(batch)
@@ -316,60 +312,10 @@ class _Run:
         }
 
 
-class _Assembly:
-    """The block being put together for the next commit."""
-
-    def __init__(self, ids: Sequence[str], dtypes: Sequence[str]) -> None:
-        self._ids, self._dtypes = ids, dtypes
-        self._start()
-
-    def _start(self) -> None:
-        self._batches: list[Batch] = []
-        self._block = Block([], {}, [])
-        self._contents: list[list[bytes]] = [[] for _ in self._ids]
-        self._rows: list[list[np.ndarray[Any, Any]]] = [[] for _ in self._ids]
-        self._since = time.monotonic()
-        self.images = 0
-
-    @property
-    def age(self) -> float:
-        """Seconds since the last commit."""
-        return time.monotonic() - self._since
-
-    def add(self, batch: Batch, flow: Flow) -> None:
-        """Take in one answered batch."""
-        self._batches.append(batch)
-        self.images += len(batch.todos)
-        self._block.reads += [read for row, todo in enumerate(batch.todos) if (read := _read(batch, row, todo))]
-        verdicts = flow.verdicts(batch)
-        for recipe, identity in enumerate(self._ids):
-            self._contents[recipe] += [batch.answer(row).content or b"" for row in batch.rows[recipe]]
-            self._rows[recipe].append(batch.features[recipe].astype(self._dtypes[recipe]))
-            self._block.quarantined += [
-                Quarantined(batch.todos[row].ref.key, identity, verdict) for row, verdict in verdicts[recipe].items()
-            ]
-
-    def commit(self, writer: Writer, flow: Flow) -> None:
-        """Commit what is there, all or nothing."""
-        if not self._batches:
-            return
-        for recipe, identity in enumerate(self._ids):
-            if self._contents[recipe]:
-                rows = np.concatenate([part for part in self._rows[recipe] if len(part)])
-                self._block.features[identity] = (self._contents[recipe], rows)
-        writer.commit(self._block)
-        for batch in self._batches:
-            flow.committed(batch)
-        self._start()
-
-
-def _read(batch: Batch, row: int, todo: Todo) -> Read | None:
-    answer = batch.answer(row)
-    if answer.content is None:
-        return None
-    facts = answer.facts
-    seen = (facts.width, facts.height, facts.frames, facts.format, facts.warnings) if facts else (0, 0, 0, "", ())
-    return Read(todo.ref.key, answer.content, answer.size, answer.mtime_ns, *seen)
+def _each(encoders: Sequence[str | Encoder] | str | Encoder) -> list[str | Encoder]:
+    if isinstance(encoders, Sequence) and not isinstance(encoders, str):
+        return list(encoders)
+    return [encoders]
 
 
 def _load(
@@ -379,7 +325,7 @@ def _load(
     decode: Literal["scaled", "exact"],
     device: str,
 ) -> list[Encoder]:
-    wanted = list(encoders) if isinstance(encoders, list | tuple) else [encoders]
+    wanted = _each(encoders)
     if not wanted:
         raise Refused("no encoder was named: give at least one, as auto")
     if weights is not None and len(wanted) > 1:
@@ -390,10 +336,6 @@ def _load(
         else one
         for one in wanted
     ]
-
-
-def _is_path(source: str | os.PathLike[str] | Source) -> bool:
-    return isinstance(source, str | os.PathLike)
 
 
 def _silent(progress: Progress) -> None:

@@ -27,6 +27,7 @@ _MARK = "boda search"
 _SIDE = 180
 _FROM_WORKSPACE = ("timm:", "handmade:")
 """Names of encoders that a workspace may bring in. `module:function` is code, and a workspace may be a stranger's."""
+_COUNTED = ("architecture", "weights", "layer", "pooling", "pixels", "precision", "arguments")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,9 @@ def _features_of(
     from boda.pixels.prepare import prepare
 
     if recipe.pixels is None:
-        raise Refused(f"features {recipe.name} ({recipe.id}) were imported and nobody knows how to make them: use --row")
+        raise Refused(
+            f"features {recipe.name} ({recipe.id}) were imported and nobody knows how to make them: use --row"
+        )
     made = _encoder_of(recipe, encoder, weights)
     pixels, _ = prepare(data, recipe.pixels)
     one: StoredFeatures = made(pixels[None])[0].astype(recipe.dtype)
@@ -140,31 +143,29 @@ def _features_of(
     return one
 
 
-def _encoder_of(
-    recipe: Recipe, encoder: "str | Encoder | None", weights: str | os.PathLike[str] | None
-) -> "Encoder":
-    from boda.encoders.registry import load_encoder
+def _encoder_of(recipe: Recipe, encoder: "str | Encoder | None", weights: str | os.PathLike[str] | None) -> "Encoder":
+    """What makes features of exactly this recipe."""
+    from boda.encoders.registry import encoder_for, load_encoder
 
     assert recipe.pixels is not None
-    if encoder is None or isinstance(encoder, str):
-        name = encoder or recipe.name
-        if encoder is None and not (name == "auto" or name.startswith(_FROM_WORKSPACE)):
-            raise Refused(f"features were made by {name!r}, which is code: if you trust it, say --encoder {name!r}")
-        made = load_encoder(name, weights=weights, precision=recipe.precision, decode=recipe.pixels.decoder)
-    else:
-        made = encoder
-    if made.recipe.id != recipe.id:
+    if encoder is None:
+        if not (recipe.name == "auto" or recipe.name.startswith(_FROM_WORKSPACE)):
+            name = shown(recipe.name)
+            raise Refused(f"features were made by {name!r}, which is code: if you trust it, say --encoder {name}")
+        return encoder_for(recipe, weights=weights)
+    made = (
+        load_encoder(encoder, weights=weights, precision=recipe.precision, decode=recipe.pixels.decoder)
+        if isinstance(encoder, str)
+        else encoder
+    )
+    if made.recipe != recipe:
+        before, now = recipe.as_json(), made.recipe.as_json()
         differing = [
-            f"{what} {before!r} and {now!r}"
-            for what, before, now in (
-                (what, recipe.as_json()[what], made.recipe.as_json()[what])
-                for what in ("architecture", "weights", "layer", "pooling", "pixels", "precision", "arguments")
-            )
-            if before != now
+            f"{what} {before[what]!r} there, {now[what]!r} here" for what in _COUNTED if before[what] != now[what]
         ]
         raise Refused(
-            f"the workspace has features {recipe.name} ({recipe.id}), the encoder makes {made.recipe.name} "
-            f"({made.recipe.id}); they differ in {'; '.join(differing)}. Give the same --encoder and --weights"
+            f"the workspace has features {shown(recipe.name)} ({recipe.id}), the encoder makes {made.recipe.name} "
+            f"({made.recipe.id}): {shown('; '.join(differing))}. Give the encoder and weights they were made with"
         )
     return made
 
@@ -206,9 +207,7 @@ def _sheet(
     return contact_sheet(tiles, side=_SIDE, columns=7, title=f"{workspace.path.name}: {recipe.name} ({recipe.id})")
 
 
-def _place_for_sheet(
-    workspace: Workspace, name: str, to: str | os.PathLike[str] | None, *, force: bool
-) -> Path:
+def _place_for_sheet(workspace: Workspace, name: str, to: str | os.PathLike[str] | None, *, force: bool) -> Path:
     if to is not None and Path(to).suffix.lower() != ".png":
         raise Refused(f"{shown(os.fspath(to))}: a contact sheet is a PNG; give a name that ends in .png")
     path = Path(to) if to is not None else folder_beside(workspace.path, "search") / f"{_slug(name)}.png"

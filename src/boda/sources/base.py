@@ -22,7 +22,8 @@ class ImageRef:
     path: bytes
     """The file that holds it, relative to the source's root; b"" is the root itself. A URL for remote files."""
     inner: str = ""
-    """Where inside that file: `offset:size` of a tar member, `group:row` of a Parquet, a row, an HDU."""
+    """Where inside that file: `start:offset:size` of a tar member (its headers, its data), the row of a Parquet or IDX
+    file, `hdu:number` of a FITS file; "" is the whole file."""
     size: int = 0
     """Of the holding file when it was listed, in bytes."""
     mtime_ns: int = 0
@@ -57,7 +58,10 @@ class Source(Protocol):
 
     @property
     def ignored(self) -> int:
-        """Entries passed over in the last listing: dot files, thumbnails, metadata, workspaces."""
+        """Entries passed over in the last listing; complete once `entries()` has been walked through.
+
+        Dot files, thumbnails, metadata, workspaces, links to folders that are not followed, repeated rows and members.
+        """
         ...
 
     def entries(self) -> Iterator[ImageRef | Unlistable]:
@@ -67,7 +71,8 @@ class Source(Protocol):
     def columns(self) -> "pa.Table | None":
         """What the source itself knows of its images, or None. Ask after `entries()` has been walked through.
 
-        A `key` column (binary: `keys.to_bytes`), one row an image, then the columns: class, label, manifest columns.
+        A `key` column (binary: `keys.to_bytes`), each key once, then the columns: class, label, manifest columns. An
+        image of which nothing is known may have no row, and a row may name what was not listed: join by key.
         """
         ...
 

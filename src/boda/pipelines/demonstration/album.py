@@ -64,5 +64,6 @@ class Album:
         What a network's features must beat to be worth their time.
         """
         spec = PixelSpec(resize=(side, side), crop=None, filter="box")
-        bare = np.stack([prepare(self.data(key), spec)[0].ravel() for key in keys]).astype(np.float32)
-        return bare - bare.mean(axis=1, keepdims=True)
+        bare: Features = np.stack([prepare(self.data(key), spec)[0].ravel() for key in keys]).astype(np.float32)
+        bare -= bare.mean(axis=1, keepdims=True)
+        return bare

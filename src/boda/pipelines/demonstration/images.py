@@ -97,7 +97,7 @@ def shipped(name: str) -> Path:
 
     path = Path(skimage.__file__).parent / "data" / name
     if not path.is_file():
-        raise NotFound(f"scikit-image {skimage.__version__} does not ship {name}: install scikit-image 0.22 or newer")
+        raise NotFound(f"the installed scikit-image does not ship {name}: install scikit-image 0.22 or newer")
     return path
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 NEIGHBOURS = 6
 _MISTAKES = 6
+_ALL_USED = "Nothing: every image could be used. One that could not would stand here, with the reason."
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,11 @@ def draw_queries(kinds: Sequence[str | None], each: int, rng: np.random.Generato
 
 
 def neighbours_section(
-    features: "FeatureSet", album: Album, queries: Mapping[str, Sequence[int]], classes: Sequence[str]
+    features: "FeatureSet",
+    album: Album,
+    queries: Mapping[str, Sequence[int]],
+    classes: Sequence[str],
+    names: Sequence[str],
 ) -> Section:
     """Each query with its nearest neighbours among all images.
 
@@ -104,23 +109,22 @@ def neighbours_section(
         features: what is searched.
         album: shows the images.
         queries: rows of the feature set, by kind.
-        classes: (n,) what stands under each image; a neighbour of another class is marked.
+        classes: (n,) a neighbour of another class than the query's is marked.
+        names: (n,) what stands under each image.
     """
     words = (
-        f"On the left an image, beside it the {NEIGHBOURS} of all {len(features.keys) - 1:,} others whose features point "
-        f"most nearly in its direction. The figure is the likeness: the cosine of the angle, 1 where the directions are "
-        f"the same. The search is exact. The images on the left were drawn by lot, not chosen. A red line says: "
-        f"another class."
+        f"On the left an image, drawn by lot and not chosen; beside it, of all {len(features.keys) - 1:,} others, the "
+        f"{NEIGHBOURS} whose features point most nearly in its direction. The figure is the likeness: the cosine of "
+        f"the angle, 1 where the directions are the same. The search is exact. A red line says: another class."
     )
     blocks: list[Block] = [Words(words)]
     for row in (row for rows in queries.values() for row in rows):
         found = similar(features, features.array[row], NEIGHBOURS, exclude=row)
         hits = [
-            album.picture(key, classes[hit], f"{likeness:.3f}", differs=classes[hit] != classes[row])
+            album.picture(key, names[hit], f"{likeness:.3f}", differs=classes[hit] != classes[row])
             for key, hit, likeness in zip(found.keys, found.rows, found.likeness, strict=True)
         ]
-        key = features.keys[row]
-        blocks.append(Ranked(album.picture(key, classes[row], _file_name(key), side=192), hits))
+        blocks.append(Ranked(album.picture(features.keys[row], names[row], "query", side=192), hits))
     return Section("Which images are alike", blocks)
 
 
@@ -141,7 +145,7 @@ def accuracy_section(scored: Scored, album: Album, rng: np.random.Generator) -> 
             f"with a largest class gives."
         ),
         Measures(measures),
-        Words(_verdict(found.accuracy, scored.pixels, scored.what)),
+        Words(verdict(found.accuracy, scored.pixels, scored.what)),
     ]
     if found.wrong:
         drawn = [int(row) for row in rng.choice(found.wrong, min(_MISTAKES, len(found.wrong)), replace=False)]
@@ -152,7 +156,9 @@ def accuracy_section(scored: Scored, album: Album, rng: np.random.Generator) -> 
                 album.picture(scored.keys[row], scored.labels[row]),
                 album.picture(scored.keys[other], scored.labels[other], differs=True),
             ]
-        text = f"{len(drawn)} of the {len(found.wrong):,} mistakes, drawn by lot: the image, and the neighbour that misled."
+        text = (
+            f"{len(drawn)} of the {len(found.wrong):,} mistakes, drawn by lot: an image, and the neighbour it fell for."
+        )
         blocks += [Words(text), Gallery(pairs, pairs=True)]
     return Section(f"How far to trust it: {scored.what}", blocks)
 
@@ -162,28 +168,28 @@ def _measure(name: str, share: Share, *, baseline: bool = False) -> Measure:
     return Measure(name, share.value, low, high, str(share), baseline)
 
 
-def _verdict(features: Share, pixels: Share, what: str) -> str:
+def verdict(features: Share, pixels: Share, what: str) -> str:
     """Which of the two is better, if the intervals are apart."""
     if features.interval[0] > pixels.interval[1]:
         return f"The network’s features tell these {what} apart better than their pixels do."
     if pixels.interval[0] > features.interval[1]:
         return (
-            f"Here bare pixels do better: the network has seen photographs, and these {what} are centred and alike in "
-            f"size, so that pixels can be compared directly. A network is no answer to every question, and this page "
-            f"would say so of your images too."
+            f"Here bare pixels do better than the network, which has seen photographs and nothing like these {what}. "
+            f"A network is not the answer to every question, and boda says so."
         )
-    return f"On these {what} the intervals of features and pixels overlap: this many images do not decide between them."
+    return (
+        f"On these {what} the intervals of features and pixels overlap: as they are, with nothing trained on top, the "
+        f"features are not shown to be better."
+    )
 
 
 def quarantine_section(quarantined: Sequence["Quarantined"], words: str) -> Section:
-    """Every image that could not be used, and why."""
+    """Every image that could not be used, and why; `words` are said over them."""
     rows = [
         (shown(one.key), f"{one.unreadable.stage}/{one.unreadable.code}", shown(one.unreadable.reason))
         for one in quarantined
     ]
-    blocks: list[Block] = [Words(words)]
-    if rows:
-        blocks.append(Table(("image", "stage/code", "reason"), rows))
+    blocks: list[Block] = [Words(words), Table(("image", "stage/code", "reason"), rows)] if rows else [Words(_ALL_USED)]
     return Section("What could not be used", blocks)
 
 
@@ -230,7 +236,3 @@ def next_section(workspace: str, key: str) -> Section:
         "Go on",
         [Words("All of it can be asked again on the command line, and done with other images."), Commands(lines)],
     )
-
-
-def _file_name(key: str) -> str:
-    return shown(key.rsplit("/", 1)[-1])

@@ -15,6 +15,22 @@ from boda.pipelines.demonstration.galaxies import SIGMAS, SMALLEST_AREA
 from boda.pipelines.demonstration.images import CUT_SHORT, Written, write_images
 
 _SHOWN = 8
+_DIGITS = (
+    "Written by hand, 8 × 8 grey values each, from scikit-learn. A margin of 2 on every side, so that no stroke is "
+    "cropped away; then enlarged 8 times (bicubic) and written as PNG."
+)
+_GALAXIES = (
+    f"Cut out of the Hubble picture above: patches of at least {SMALLEST_AREA} pixels that stand out of the sky by "
+    f"{SIGMAS:.0f} times its noise. Squares may overlap, and a few hold stars of our own galaxy, told by their spikes."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What is said of one kind of images."""
+
+    title: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +53,7 @@ class Tour:
     """What the scored images are, in the plural."""
     each: int
     """Queries of a kind."""
-    about: Mapping[str, tuple[str, str]]
+    about: Mapping[str, Card]
     """Title and text of each kind's card."""
     quarantine: str
     """What is said over the table of the quarantine."""
@@ -66,17 +82,9 @@ def offline_tour(to: Path, digits: int | None) -> Tour:
         what="digits",
         each=3,
         about={
-            "digit": (
-                "Digits",
-                "Written by hand, 8 × 8 grey values each, from scikit-learn. A margin of 2 on every side, so that no "
-                "stroke is cropped away; then enlarged 8 times (bicubic) and written as PNG.",
-            ),
-            "photograph": ("Photographs", "The pictures that ship inside scikit-image, byte for byte."),
-            "galaxy": (
-                "Galaxies",
-                f"Cut out of the Hubble picture above: patches of at least {SMALLEST_AREA} pixels that stand out of "
-                f"the sky by {SIGMAS:.0f} times its noise. A few are stars of our own galaxy; their spikes betray them.",
-            ),
+            "digit": Card("Digits", _DIGITS),
+            "photograph": Card("Photographs", "The pictures that ship inside scikit-image, byte for byte."),
+            "galaxy": Card("Galaxies", _GALAXIES),
         },
         quarantine=(
             f"“{CUT_SHORT.rsplit('/', maxsplit=1)[-1]}” is there on purpose: a good JPEG of which the second half is "
@@ -109,12 +117,12 @@ def galaxies_tour() -> Tour:
         what="galaxies",
         each=2,
         about={
-            "edge-on": ("Edge-on", "Disks seen from the side."),
-            "elliptical": ("Elliptical", "Smooth and round, without arms."),
-            "merger": ("Merger", "Two galaxies that meet. A label by votes, and a noisy one."),
-            "spiral": ("Spiral", "Disks with arms."),
+            "edge-on": Card("Edge-on", "Disks seen from the side."),
+            "elliptical": Card("Elliptical", "Smooth and round, without arms."),
+            "merger": Card("Merger", "Two galaxies that meet. A label by votes, and a noisy one."),
+            "spiral": Card("Spiral", "Disks with arms."),
         },
-        quarantine="Images that could not be used would stand here, each with its reason.",
+        quarantine="These could not be used, each alone, and the run went on.",
     )
 
 
@@ -160,10 +168,10 @@ def images_section(tour: Tour, album: Album, rows: Mapping[str, Sequence[str]]) 
     """
     cards = []
     for kind, keys in rows.items():
-        title, text = tour.about.get(kind, (kind, ""))
+        card = tour.about.get(kind, Card(kind, ""))
         few = keys[:: max(1, len(keys) // _SHOWN)][:_SHOWN]
         pictures = [Picture(album.picture(key, side=96).uri) for key in few]
-        cards.append((f"{title}: {len(keys):,}", text, pictures))
+        cards.append((f"{card.title}: {len(keys):,}", card.text, pictures))
     blocks: list[Block] = [Cards(cards)]
     if tour.written is None:
         blocks.insert(0, Words("Galaxies of the Sloan Digital Sky Survey, classed by the votes of many people."))

@@ -1,6 +1,6 @@
 """The flow of one run: todo in, answered batches out, in the order of the listing.
 
-Batches are cut at fixed places of the todo, decoded by an executor into slots, checked for contents that are known
+Batches are cut at fixed places of the listing, decoded by an executor into slots, checked for contents that are known
 already, encoded by lanes, and given back whole and in order. Whoever consumes them commits only whole batches, so a
 run that was killed and run again cuts the same batches and computes the same bits.
 """
@@ -8,12 +8,12 @@ run that was killed and run again cuts the same batches and computes the same bi
 import queue
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import groupby
 from typing import TypeAlias
 
 import numpy as np
 
-from boda.arrays import Features
+from boda.arrays import StoredFeatures
 from boda.decoding.executor import Chunk, Executor
 from boda.decoding.slots import Slots
 from boda.decoding.work import Answer
@@ -29,9 +29,9 @@ Known: TypeAlias = Callable[[str, Sequence[bytes]], set[bytes]]
 
 
 def _cut(todos: Iterable[Todo], size: int) -> Iterator[list[Todo]]:
-    rest = iter(todos)
-    while batch := list(islice(rest, size)):
-        yield batch
+    """Batches begin at fixed places of the listing, whatever of it is left to do."""
+    for _, batch in groupby(todos, key=lambda todo: todo.position // size):
+        yield list(batch)
 
 
 @dataclass(slots=True)
@@ -45,7 +45,7 @@ class Batch:
     waiting: int = 0
     rows: list[tuple[int, ...]] = field(default_factory=list)
     """Per recipe, the images that were encoded here."""
-    features: list[Features] = field(default_factory=list)
+    features: list[StoredFeatures] = field(default_factory=list)
     """Per recipe, one row for each of `rows`."""
     encoding_seconds: float = 0.0
     finished: bool = False
@@ -184,15 +184,18 @@ class Flow:
         batch.finished = True
 
     def _set_aside_not_finite(self, batch: Batch, recipe: int, rows: tuple[int, ...]) -> None:
+        if not rows:
+            return
         features = batch.features[recipe]
-        whole = np.isfinite(features).all(axis=1) if len(rows) else np.empty(0, bool)
+        whole = [bool(np.isfinite(row).all()) for row in features]
+        if all(whole):
+            return
+        verdict = Unreadable(Stage.ENCODE, Code.NOT_FINITE, "its features hold NaN or infinity, also when alone")
         for row, good in zip(rows, whole, strict=True):
             if not good:
-                verdict = Unreadable(Stage.ENCODE, Code.NOT_FINITE, "its features hold NaN or infinity, also alone")
                 self._not_finite[recipe][batch.answer(row).content or b""] = verdict
-        if not whole.all():
-            batch.features[recipe] = features[whole]
-            batch.rows[recipe] = tuple(row for row, good in zip(rows, whole, strict=True) if good)
+        batch.features[recipe] = features[whole]
+        batch.rows[recipe] = tuple(row for row, good in zip(rows, whole, strict=True) if good)
 
     def verdicts(self, batch: Batch) -> list[dict[int, Unreadable]]:
         """Per recipe, the images of an answered batch that gave no features, and why; ask in order of the batches."""

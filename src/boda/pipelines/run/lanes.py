@@ -12,10 +12,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from boda.arrays import Features, Pixels
+from boda.arrays import Features, Pixels, StoredFeatures
 from boda.decoding.slots import Slots
 from boda.encoders.base import Encoder
 from boda.encoders.threads import one_core_for_this_thread
+
+_GRACE = 2.0
+"""Seconds that a run which ends waits for lanes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +32,11 @@ class Job:
 
 @dataclass(slots=True)
 class Encoded:
-    """The features of one batch: per encoder (rows, d), NaN rows where an image gave no finite numbers."""
+    """The features of one batch: per encoder (rows, d) as they are stored, NaN rows where an image gave no numbers."""
 
     batch: int
     slot: int
-    features: list[Features] = field(default_factory=list)
+    features: list[StoredFeatures] = field(default_factory=list)
     seconds: float = 0.0
 
 
@@ -63,7 +66,7 @@ class Lanes:
         self._jobs.put(job)
 
     def close(self) -> None:
-        """Let the lanes end what they have in hand, and nothing more."""
+        """End the lanes after what they have in hand; one with a very slow batch is not waited for."""
         while True:
             try:
                 self._jobs.get_nowait()
@@ -71,8 +74,9 @@ class Lanes:
                 break
         for _ in self._threads:
             self._jobs.put(None)
+        deadline = time.monotonic() + _GRACE
         for thread in self._threads:
-            thread.join()
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _run(self) -> None:
         try:
@@ -88,7 +92,9 @@ class Lanes:
         for encoder, spec, rows in zip(self._encoders, self._specs, job.rows, strict=True):
             pixels = self._slots.pixels(job.slot, spec)
             whole = rows == tuple(range(len(rows)))
-            done.features.append(finite_rows(encoder, pixels[: len(rows)] if whole else pixels[list(rows)]))
+            features = finite_rows(encoder, pixels[: len(rows)] if whole else pixels[list(rows)])
+            with np.errstate(over="ignore"):  # what float16 cannot hold becomes infinite, and is set aside as such
+                done.features.append(features.astype(encoder.recipe.dtype, copy=False))
         done.seconds = (time.thread_time() if self._on_cores else time.perf_counter()) - began
         return done
 

@@ -13,7 +13,7 @@ from boda.decoding.slots import make_slots
 from boda.decoding.work import Answer
 from boda.encoders.base import Encoder
 from boda.encoders.precision import bf16_is_fast, choose_precision
-from boda.errors import BodaError
+from boda.errors import BodaError, Refused
 from boda.pixels.spec import PixelSpec
 from boda.recipe import Recipe
 from boda.sources.base import ImageRef, Source
@@ -34,7 +34,10 @@ def settle_precision(
     """
     if not bf16_is_fast(encoder.device):
         return encoder
-    half = encoder.at("bf16")
+    try:
+        half = encoder.at("bf16")
+    except Refused:
+        return encoder
     there = {recipe.id for recipe in stored}
     if half.recipe.id in there:
         return half

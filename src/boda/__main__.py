@@ -1,0 +1,5 @@
+"""`python -m boda` is `boda`."""
+
+from boda.cli.main import main
+
+main()

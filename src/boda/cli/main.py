@@ -1,0 +1,97 @@
+"""The command `boda`: one file a verb, loaded when it is called."""
+
+import contextlib
+import difflib
+import importlib
+import signal
+import sys
+import traceback
+from types import TracebackType
+from typing import Any
+
+import click
+
+from boda.cli import errors
+from boda.cli.show import Show
+
+COMMANDS = {
+    "embed": "boda.cli.embed:embed",
+    "info": "boda.cli.info:info",
+    "doctor": "boda.cli.doctor:doctor",
+    "quarantine": "boda.cli.quarantine:quarantine",
+    "encoders": "boda.cli.encoders:encoders",
+    "label": "boda.cli.label:label",
+    "search": "boda.cli.search:search",
+    "predict": "boda.cli.predict:predict",
+    "export": "boda.cli.export:export",
+    "import-features": "boda.cli.import_features:import_features",
+    "demo": "boda.cli.demo:demo",
+}
+
+
+class Verbs(click.Group):
+    """A group that imports a command when it is asked for, and ends each error the way the table says."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of the work, not of the alphabet."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; a misspelt one is answered with the nearest."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], COMMANDS, 1)
+            ctx.fail(f"No command {args[0]!r}." + (f" Did you mean {near[0]!r}?" if near else ""))
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; an expected error becomes one line and an exit code."""
+        show = ctx.ensure_object(Show)
+        try:
+            return super().invoke(ctx)
+        except errors.EXPECTED as error:
+            _tell(show, error)
+            ctx.exit(errors.exit_code(error))
+        finally:
+            show.done()
+
+
+def _tell(show: Show, error: BaseException) -> None:
+    if show.verbose:
+        show.done()
+        traceback.print_exception(error)
+    show.error(errors.text(error))
+
+
+@click.command(cls=Verbs, epilog="Example: boda embed photos/")
+@click.version_option(package_name="boda", message="boda %(version)s")
+def cli() -> None:
+    """From a folder of images to features, and to answers that can be trusted."""
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    show = Show()
+
+    def unexpected(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        _tell(show, error)
+
+    sys.excepthook = unexpected
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError):
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        cli.main(obj=show, prog_name="boda")
+    except KeyboardInterrupt as stopped:
+        _tell(show, stopped)
+        sys.exit(errors.STOPPED)

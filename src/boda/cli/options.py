@@ -1,0 +1,41 @@
+"""Options and arguments that several commands share."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from boda.cli.show import Show
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def _sets(name: str) -> Callable[[click.Context, click.Parameter, bool], None]:
+    def callback(context: click.Context, parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001
+        if value:
+            setattr(context.ensure_object(Show), name, True)
+
+    return callback
+
+
+def spoken(command: _Command) -> _Command:
+    """Add --json, -q and -v, which speak to the sink and not to the command."""
+    for flags, name, words in (
+        (("-v", "--verbose"), "verbose", "Show the trace of an error."),
+        (("-q", "--quiet"), "quiet", "Say nothing but errors."),
+        (("--json",), "json", "Print one JSON object on stdout and nothing else there."),
+    ):
+        command = click.option(
+            *flags, is_flag=True, expose_value=False, is_eager=True, callback=_sets(name), help=words
+        )(command)
+    return command
+
+
+PATH = click.Path()
+"""A path as it was typed: the pipelines say what is wrong with it, in the same words for everybody."""
+
+workspace_argument = click.argument("workspace", metavar="W", type=PATH)
+force_option = click.option("--force", is_flag=True, help="Write over a file that is there.")
+recipe_option = click.option(
+    "--recipe", metavar="ID", help="Which features: id, beginning of an id, or encoder. Needed where there are several."
+)

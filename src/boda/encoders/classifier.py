@@ -1,0 +1,38 @@
+"""Encoders that also name what they see."""
+
+from typing import Protocol, cast
+
+from boda.arrays import Features, Pixels
+from boda.encoders.base import Encoder
+from boda.errors import Refused
+
+
+class Classifier(Encoder, Protocol):
+    """An encoder whose model still has its classifier."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """One a class; for ImageNet timm's names."""
+        ...
+
+    def logits(self, pixels: Pixels) -> Features:
+        """(n, h, w, 3) uint8 to (n, k) float32, before the softmax."""
+        ...
+
+    def classify(self, pixels: Pixels) -> Features:
+        """(n, h, w, 3) uint8 to probabilities (n, k) float32."""
+        ...
+
+
+def as_classifier(encoder: Encoder) -> Classifier:
+    """The same encoder, known to have a classifier.
+
+    Raises:
+        Refused: it has none.
+    """
+    if not getattr(encoder, "class_names", ()):
+        raise Refused(
+            f"encoder {encoder.recipe.name!r} has no classifier, so it cannot name what it sees: "
+            "choose one that has, such as 'auto'"
+        )
+    return cast("Classifier", encoder)

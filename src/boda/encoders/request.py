@@ -1,0 +1,51 @@
+"""What somebody asks of an encoder: the words every family's loader is given."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from boda.errors import Refused
+from boda.pixels.spec import Decoder
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderRequest:
+    """One encoder, asked for by name."""
+
+    name: str
+    """As it was written: "auto", "timm:resnet18", "my_module:my_function"."""
+    weights: Path | None = None
+    """A file of weights to use instead of the published ones."""
+    decode: Decoder = "scaled"
+    """How JPEGs are decoded; part of the recipe."""
+    device: str = "auto"
+    """`auto`: the first of cuda, mps and cpu that is here."""
+
+    @property
+    def rest(self) -> str:
+        """What follows the prefix: "resnet18" of "timm:resnet18"."""
+        return self.name.partition(":")[2]
+
+
+def find_device(asked: str) -> "torch.device":
+    """The torch device for `asked`; `auto` takes the first of cuda, mps and cpu that is here.
+
+    Raises:
+        Refused: there is no such device here.
+    """
+    import torch
+
+    if asked == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda:0")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(asked)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        why = str(error).partition("\n")[0]
+        raise Refused(f"device {asked!r} cannot be used here ({why}); use --device auto or cpu") from error
+    return device

@@ -1,0 +1,262 @@
+"""Import: features that others made join the images they belong to, with their recipe stated or marked unknown.
+
+Features belong to image bytes, not to names. So the images must be there once: each is known by its SHA-256, read now
+where boda has not read it before. Keys that no listed image has are reported and left out.
+"""
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from boda.errors import NotAWorkspace, NotFound, Refused
+from boda.keys import from_text, shown, to_bytes, to_json
+from boda.pipelines.imports import Vectors, read_features
+from boda.pipelines.places import Where, existing_file, opened
+from boda.recipe import Recipe
+from boda.sources.base import Source
+from boda.unreadable import BadImage
+from boda.workspace.records import Block, Read
+from boda.workspace.workspace import Workspace, create_workspace
+
+if TYPE_CHECKING:
+    from boda.workspace.writer import Writer
+
+_BLOCK = 4096
+_EXAMPLES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What became of the rows of a file."""
+
+    workspace: str
+    recipe: Recipe
+    rows: int
+    """In the file; rows = imported + already + unmatched + unreadable."""
+    imported: int
+    """Rows that now are features of an image."""
+    already: int
+    """Rows whose image has features of this recipe: stored before, or from a copy of it further up the file."""
+    unmatched: int
+    """Rows whose key no listed image has."""
+    unreadable: int
+    """Rows whose image cannot be read, so nobody knows its content."""
+    without: int
+    """Listed images that the file has no row for."""
+    examples: tuple[str, ...]
+    """Some of the unmatched keys."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        counts = ("rows", "imported", "already", "unmatched", "unreadable", "without")
+        return {
+            "workspace": to_json(self.workspace),
+            "recipe": self.recipe.as_json(),
+            **{name: getattr(self, name) for name in counts},
+            "examples": [to_json(key) for key in self.examples],
+        }
+
+    def lines(self) -> list[str]:
+        """For people."""
+        known = "" if self.recipe.known else ", of an unknown recipe"
+        name = f"{shown(self.recipe.name)} ({self.recipe.id})"
+        lines = [f"{shown(self.workspace)}: {self.imported:,} of {self.rows:,} rows taken in as {name}{known}"]
+        if self.already:
+            lines.append(f"{self.already:,} rows were there already")
+        if self.unmatched:
+            lines.append(f"{self.unmatched:,} rows match no image, as {', '.join(map(shown, self.examples))}")
+        if self.unreadable:
+            lines.append(f"{self.unreadable:,} rows are of images that cannot be read")
+        if self.without:
+            lines.append(f"{self.without:,} images have no row in the file")
+        return lines
+
+
+def import_features(
+    workspace: Where,
+    file: str | os.PathLike[str],
+    *,
+    keys: str | os.PathLike[str] | None = None,
+    recipe: Recipe | str | os.PathLike[str] | None = None,
+    name: str | None = None,
+    source: str | os.PathLike[str] | None = None,
+) -> Imported:
+    """Take in features that were made elsewhere.
+
+    Args:
+        workspace: that lists the images; made from `source` where it is not there.
+        file: `.npy` with a file of keys, `.npz`, `.parquet` or `.csv`.
+        keys: of a `.npy`, where they are not beside it as NAME.keys.jsonl, .json, .txt or .csv.
+        recipe: how they were made, or the JSON file that says it (`Recipe.as_json`); None: marked as unknown, and
+            told apart from all others by a digest of keys and values.
+        name: what to call them; by default the name of the file.
+        source: of the images, for a new workspace.
+
+    Raises:
+        NotFound: a file is not there, or not one key matches an image.
+        Refused: keys and rows differ in number, keys occur twice, or a value is NaN or infinite; nothing was stored.
+        NotAWorkspace: no workspace, and no source to make it from.
+        Busy, ReadOnly: the workspace cannot be written now.
+    """
+    found, vectors = read_features(Path(file), Path(keys) if keys is not None else None)
+    _check(Path(file), found, vectors)
+    stated = _recipe(recipe, name or Path(file).name.removesuffix(Path(file).suffix), found, vectors)
+    there, images = _workspace(workspace, source)
+    with there.write() as writer:
+        if images is not None:
+            writer.set_source(images.description)
+            writer.list(images.entries(), images.columns, now_ns=writer.clock_ns())
+        return _Import(there, stated, found, vectors).into(writer)
+
+
+def _check(file: Path, keys: Sequence[str], vectors: Vectors) -> None:
+    if not len(keys):
+        raise Refused(f"{shown(str(file))}: no rows")
+    twice = [shown(key) for key, count in Counter(keys).items() if count > 1]
+    if twice:
+        raise Refused(
+            f"{shown(str(file))}: {len(twice):,} keys occur more than once, as {', '.join(twice[:_EXAMPLES])}"
+        )
+    for start in range(0, len(vectors), _BLOCK):
+        with np.errstate(over="ignore"):
+            finite = np.isfinite(vectors[start : start + _BLOCK].astype(np.float32)).all(axis=1)
+        if not finite.all():
+            row = start + int(np.flatnonzero(~finite)[0])
+            raise Refused(f"{shown(str(file))}: row {row} ({shown(keys[row])}) is not finite in float32")
+
+
+def _recipe(stated: Recipe | str | os.PathLike[str] | None, name: str, keys: Sequence[str], vectors: Vectors) -> Recipe:
+    if isinstance(stated, Recipe):
+        return stated
+    if stated is not None:
+        return _read_recipe(existing_file(stated))
+    digest = hashlib.sha256()
+    for key in keys:
+        digest.update(to_bytes(key) + b"\0")
+    for start in range(0, len(vectors), _BLOCK):
+        digest.update(np.ascontiguousarray(vectors[start : start + _BLOCK], "<f4").tobytes())
+    return Recipe("unknown", digest.hexdigest(), "unknown", "unknown", None, name=name)
+
+
+def _read_recipe(file: Path) -> Recipe:
+    try:
+        return Recipe.from_json(json.loads(file.read_text("utf-8")))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise Refused(f"{shown(str(file))}: not a recipe as Recipe.as_json writes it ({error})") from error
+
+
+def _workspace(where: Where, source: str | os.PathLike[str] | None) -> tuple[Workspace, Source | None]:
+    """The workspace, and the images to list first where it is made now."""
+    from boda.sources.opening import open_source
+
+    try:
+        there = opened(where)
+    except NotAWorkspace:
+        if source is None or isinstance(where, Workspace) or Path(where).exists():
+            raise
+        images = open_source(source)
+        return create_workspace(where), images
+    if source is not None:
+        raise Refused(f"{shown(str(there.path))}: is there already and knows its images; leave out the source")
+    return there, None
+
+
+@dataclass
+class _Import:
+    """One file on its way into one workspace."""
+
+    workspace: Workspace
+    recipe: Recipe
+    keys: Sequence[str]
+    vectors: Vectors
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def into(self, writer: "Writer") -> Imported:
+        """Match, then store block by block."""
+        rows, contents = self._matched()
+        writer.add_recipe(self.recipe, int(self.vectors.shape[1]))
+        read = self._reader()
+        for start in range(0, len(rows), _BLOCK):
+            self._store(writer, rows[start : start + _BLOCK], contents[start : start + _BLOCK], read)
+        writer.merge(self.recipe.id)
+        matched = set(rows)
+        examples = [key for row, key in enumerate(self.keys) if row not in matched][:_EXAMPLES]
+        return Imported(
+            str(self.workspace.path),
+            self.recipe,
+            rows=len(self.keys),
+            imported=self.counts["imported"],
+            already=self.counts["already"],
+            unmatched=len(self.keys) - len(rows),
+            unreadable=self.counts["unreadable"],
+            without=len(self.workspace) - len(rows),
+            examples=tuple(examples),
+        )
+
+    def _matched(self) -> tuple[list[int], list[bytes | None]]:
+        """Rows of the file that belong to a listed image, and its content as far as known."""
+        frame = self.workspace.frame().select(["key", "content"])
+        listed = {from_text(key): content for key, content in zip(*(c.to_pylist() for c in frame.columns), strict=True)}
+        rows = [row for row, key in enumerate(self.keys) if key in listed]
+        if not rows:
+            ours, theirs = (", ".join(map(shown, list(some)[:_EXAMPLES])) for some in (listed, self.keys))
+            raise NotFound(
+                f"{shown(str(self.workspace.path))}: no key matches. In the workspace: {ours}. In the file: {theirs}"
+            )
+        known = (listed[self.keys[row]] for row in rows)
+        return rows, [bytes.fromhex(content) if content else None for content in known]
+
+    def _reader(self) -> Callable[[str], Read | None]:
+        from boda.sources.opening import open_described
+
+        source: Source | None = None
+
+        def read(key: str) -> Read | None:
+            nonlocal source
+            try:
+                source = source or open_described(self.workspace.source or {})
+                blob = source.read(self.workspace.ref(key))
+            except BadImage:
+                return None
+            return Read(key, hashlib.sha256(blob.data).digest(), blob.size, blob.mtime_ns, 0, 0, 0, "")
+
+        return read
+
+    def _store(
+        self,
+        writer: "Writer",
+        rows: Sequence[int],
+        contents: Sequence[bytes | None],
+        read: Callable[[str], Read | None],
+    ) -> None:
+        block = Block()
+        with ThreadPoolExecutor(4) as threads:
+            fresh = iter(
+                list(threads.map(read, [self.keys[r] for r, c in zip(rows, contents, strict=True) if c is None]))
+            )
+        stored: list[tuple[int, bytes]] = []
+        for row, content in zip(rows, contents, strict=True):
+            new = next(fresh) if content is None else None
+            if new is not None:
+                block.reads.append(new)
+            known = new.content if new is not None else content
+            if known is None:
+                self.counts["unreadable"] += 1
+            else:
+                stored.append((row, known))
+        there = writer.has_features(self.recipe.id, [content for _, content in stored])
+        first = {content: row for row, content in reversed(stored) if content not in there}
+        kept = sorted((row, content) for content, row in first.items())
+        self.counts["already"] += len(stored) - len(kept)
+        self.counts["imported"] += len(kept)
+        values = np.stack([self.vectors[row] for row, _ in kept]) if kept else self.vectors[:0]
+        block.features[self.recipe.id] = ([content for _, content in kept], values.astype(self.recipe.dtype))
+        writer.commit(block)

@@ -1,0 +1,163 @@
+"""Is the workspace whole? Every check names what is damaged and what to do; nothing is repaired here."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from boda import keys as key_forms
+from boda.errors import BodaError, Damaged
+from boda.workspace import digests, label_files, repair, segments, sweeping, tallies
+from boda.workspace.atomic import open_no_follow
+from boda.workspace.workspace import Workspace
+
+Severity = Literal["damage", "note"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not as it should be, or worth knowing."""
+
+    severity: Severity
+    """`note`: nothing is lost or wrong."""
+    what: str
+    """`catalogue`, `digest`, `segment`, `keys`, `labels`, `counts`, `file`, `run`."""
+    where: str
+    """The file, or the table and rows; which images, where that is known."""
+    reason: str
+    action: str
+    """What to do."""
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.reason}; {self.action}"
+
+
+_RESTORE = "restore boda.db from a copy"
+_RECOMPUTE = "boda doctor --repair forgets these rows, then boda embed computes just them again"
+
+
+def examine(workspace: Workspace, *, deep: bool = False) -> list[Finding]:
+    """Check a workspace.
+
+    Always: the catalogue's structure and references, the seal over its digests, every named file with its size and
+    header, and listed = embedded + quarantined after a finished run. Deep: every digest again, of the rows of the
+    catalogue, of segments, of label files.
+
+    Returns:
+        What was found, damage first; empty where all is well.
+    """
+    findings: list[Finding] = []
+    try:
+        with workspace.reading() as connection:
+            findings.extend(_of_catalogue(connection, deep=deep))
+            for check in (_of_segments, _of_labels):
+                findings.extend(check(connection, workspace.path, deep=deep))
+            findings.extend(_of_counts(connection))
+            findings.extend(_of_orphans(connection, workspace.path))
+            findings.extend(_of_runs(connection))
+    except (BodaError, sqlite3.Error) as error:
+        findings.append(Finding("damage", "catalogue", "boda.db", str(error), _RESTORE))
+    return sorted(findings, key=lambda finding: finding.severity != "damage")
+
+
+def _of_catalogue(connection: sqlite3.Connection, *, deep: bool) -> Iterator[Finding]:
+    for (line,) in connection.execute("PRAGMA integrity_check(20)").fetchall():
+        if line != "ok":
+            yield Finding("damage", "catalogue", "boda.db", str(line).partition("\n")[0], _RESTORE)
+    for table, row, parent, _ in connection.execute("PRAGMA foreign_key_check").fetchmany(20):
+        where = f"boda.db, table {table}, row {row}"
+        yield Finding("damage", "catalogue", where, f"names a row of {parent} that is not there", _RESTORE)
+    if not digests.seal_holds(connection):
+        yield Finding("damage", "digest", "boda.db, table batch", "the digests do not match their seal", _RESTORE)
+    if deep:
+        for bad in digests.bad_chunks(connection):
+            where = f"boda.db, table {bad.table}, rows {bad.first} to {bad.last}{_images_of(connection, bad)}"
+            yield Finding("damage", "digest", where, "some value is not as it was written", _RESTORE)
+
+
+def _images_of(connection: sqlite3.Connection, bad: digests.BadChunk) -> str:
+    """Which images a damaged chunk is about, for people."""
+    if bad.table not in {"image", "content", "feature"}:
+        return ""
+    column = "id" if bad.table == "image" else "content"
+    rows = connection.execute(
+        f"SELECT CAST(key AS BLOB) FROM image WHERE {column} BETWEEN ? AND ? ORDER BY id", (bad.first, bad.last)
+    ).fetchall()
+    if not rows:
+        return ""
+    first, last = (key_forms.shown(key_forms.from_bytes(row[0] or b"")) for row in (rows[0], rows[-1]))
+    return f" ({len(rows)} images, {first!r} to {last!r})"
+
+
+def _of_segments(connection: sqlite3.Connection, folder: Path, *, deep: bool) -> Iterator[Finding]:
+    for bad in repair.damaged_segments(folder, connection, deep=deep):
+        (used,) = connection.execute("SELECT count(*) FROM feature WHERE segment = ?", (bad.segment.id,)).fetchone()
+        where = f"{'/'.join(bad.segment.parts)} ({used} rows)"
+        yield Finding("damage", "segment", where, bad.why, _RECOMPUTE)
+    for why in repair.damaged_keys(folder, connection, deep=deep).values():
+        yield Finding("damage", "keys", segments.FOLDER, why, _RECOMPUTE)
+    rows = connection.execute(
+        """
+        SELECT r.digest, s.file, s.rows, count(f.row) FROM segment s JOIN recipe r ON r.id = s.recipe
+        LEFT JOIN feature f ON f.segment = s.id GROUP BY s.id HAVING count(f.row) <> s.rows
+        """
+    ).fetchall()
+    for recipe, file, written, named in rows:
+        where = f"{segments.FOLDER}/{recipe}/{file}"
+        yield Finding("damage", "segment", where, f"has {written} rows, of which boda.db names {named}", _RECOMPUTE)
+
+
+def _of_labels(connection: sqlite3.Connection, folder: Path, *, deep: bool) -> Iterator[Finding]:
+    for label_file in label_files.named(connection, folder):
+        where = f"{label_files.FOLDER}/{label_file.file} (labels {label_file.name!r})"
+        why: str | None = None
+        try:
+            with open_no_follow(folder, label_files.FOLDER, label_file.file) as file:
+                if file.seek(0, 2) != label_file.size:
+                    why = "is of another size than it was written"
+            if not why and deep:
+                digest = segments.digest_of(folder, (label_files.FOLDER, label_file.file))
+                why = None if digest == label_file.sha256 else "its bytes do not match their digest"
+            if not why:
+                label_files.read(folder, label_file)
+        except FileNotFoundError:
+            why = "it is missing"
+        except OSError as error:
+            why = f"cannot be opened: {error.strerror}"
+        except Damaged as error:
+            why = str(error).partition("; ")[0]
+        if why:
+            yield Finding("damage", "labels", where, why, "join that table again: boda label")
+
+
+def _of_counts(connection: sqlite3.Connection) -> Iterator[Finding]:
+    both = connection.execute(
+        """
+        SELECT count(*), min(i.shown) FROM quarantine q JOIN image i ON i.id = q.image
+        JOIN feature f ON f.content = i.content JOIN recipe r ON r.id = f.recipe AND r.digest = q.recipe
+        """
+    ).fetchone()
+    if both[0]:
+        reason = f"{both[0]} images are embedded and quarantined at once, {both[1]!r} for one"
+        yield Finding("damage", "counts", "boda.db", reason, _RESTORE)
+    answered = connection.execute("SELECT value FROM setting WHERE name = 'answered'").fetchone()
+    for recipe in json.loads(answered[0]) if answered else ():
+        counts = tallies.counts(connection, [recipe])
+        if counts.listed != counts.embedded + counts.quarantined:
+            reason = f"{counts.listed} listed, but {counts.embedded} embedded and {counts.quarantined} quarantined"
+            yield Finding("damage", "counts", f"recipe {recipe}", reason, "run boda embed again")
+
+
+def _of_orphans(connection: sqlite3.Connection, folder: Path) -> Iterator[Finding]:
+    found = list(sweeping.orphans(folder, connection))
+    if found:
+        reason = f"{len(found)} files that nothing names, {found[0].name} for one"
+        yield Finding("note", "file", str(found[0].parent), reason, "the next run sweeps them away")
+
+
+def _of_runs(connection: sqlite3.Connection) -> Iterator[Finding]:
+    (running,) = connection.execute("SELECT count(*) FROM run WHERE state = 'running'").fetchone()
+    if running:
+        yield Finding("note", "run", "boda.db", "a run is going on, or died", "boda embed goes on where it stopped")

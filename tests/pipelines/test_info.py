@@ -1,0 +1,58 @@
+"""Info counts what is inside, and believes a new place of the images only when they are there."""
+
+import json
+import shutil
+
+import pytest
+
+import boda
+from boda.errors import NotAWorkspace, NotFound, Refused
+from boda.sources.opening import open_described
+
+
+def test_it_counts_what_is_inside(workspace, photos):
+    """Images, recipes with their counts, reasons, runs, bytes, the source."""
+    found = boda.info(workspace)
+    assert (found.images, found.kind, found.source, found.last_run) == (14, "folder", str(photos), "done")
+    (recipe,) = found.recipes
+    assert (recipe.name, recipe.width, recipe.embedded, recipe.quarantined) == ("handmade:hog-colour", 2020, 13, 1)
+    assert found.images == recipe.embedded + recipe.quarantined
+    assert found.reasons == {"identify/not_an_image": 1}
+    assert found.bytes > 12 * 2020 * 4
+    assert json.loads(json.dumps(found.as_json()))["recipes"][0]["id"] == recipe.id
+
+
+def test_moved_images_are_found_again(workspace, photos):
+    """After a move the new root is noted, and reading works."""
+    moved = photos.rename(photos.with_name("elsewhere"))
+    assert boda.info(workspace, source=moved).source == str(moved)
+    assert open_described(workspace.source).read(workspace.ref("red 0.png")).size > 0
+
+
+def test_a_wrong_place_is_refused_and_nothing_changes(workspace, photos, tmp_path):
+    """No such folder, an empty one, and other images under the same names."""
+    with pytest.raises(NotFound, match="no such file or folder"):
+        boda.info(workspace, source=tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(Refused, match="none of 14 images"):
+        boda.info(workspace, source=tmp_path / "empty")
+    impostor = tmp_path / "impostor"
+    impostor.mkdir()
+    for file in photos.iterdir():
+        (impostor / file.name).write_bytes(b"other")
+    with pytest.raises(Refused, match="there is another image"):
+        boda.info(workspace, source=impostor)
+    assert boda.info(workspace).source == str(photos)
+
+
+def test_what_is_no_workspace_is_named(tmp_path):
+    """A missing path and an ordinary folder."""
+    for path in (tmp_path, tmp_path / "none.boda"):
+        with pytest.raises(NotAWorkspace):
+            boda.info(path)
+
+
+def test_a_copy_of_a_workspace_is_a_workspace(workspace, tmp_path):
+    """The folder can be copied anywhere."""
+    shutil.copytree(workspace.path, tmp_path / "copy" / "w.boda")
+    assert boda.info(tmp_path / "copy" / "w.boda").images == 14
