@@ -5,10 +5,9 @@ python embed_child.py SOURCE WORKSPACE SECONDS_A_BATCH
 
 import sys
 
-from boda.workspace.writer import Writer
-
 import boda
 from boda.workspace.records import Block
+from boda.workspace.writer import Writer
 from hashing import HashEncoder
 
 commit = Writer.commit

@@ -278,3 +278,37 @@ def test_a_bug_is_one_line_too(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, timeout=60)
     assert done.returncode == 1
     assert done.stderr.startswith("boda: ZeroDivisionError: x (a bug in boda")
+
+
+@pytest.mark.slow
+def test_embed_counts_and_goes_on(photos, tmp_path):
+    """Listed = embedded + quarantined; the second run finds all of it done."""
+    first = boda("embed", photos, "-e", "handmade:hog-colour", "--json", cwd=tmp_path)
+    assert first.returncode == 0, first.stderr
+    record = json.loads(first.stdout)
+    assert set(record) >= {
+        *("workspace", "listed", "embedded", "quarantined", "skipped", "recipes"),
+        *("images_per_s", "limit_share", "bottleneck", "seconds"),
+    }
+    assert (record["listed"], record["embedded"], record["quarantined"], record["skipped"]) == (14, 13, 1, 0)
+    assert record["workspace"] == "photos.boda"
+    again = boda("embed", photos, "-e", "handmade:hog-colour", cwd=tmp_path)
+    assert again.returncode == 0
+    assert again.stderr == "", "no progress where stderr is no terminal"
+    assert "14 listed = 13 embedded + 1 quarantined" in again.stdout
+    assert "13 of these were embedded before" in again.stdout
+
+
+@pytest.mark.slow
+def test_predict_names_classes(run, photos, tmp_path):
+    """Index, per cent and name for each image; a bad image has a row with its reason; the table is written."""
+    pytest.importorskip("timm")
+    result = run("predict", photos / "red 0.png", photos / "broken.jpg", "--topk", "2", "--to", tmp_path / "p.csv")
+    assert result.exit_code == 0, result.stderr
+    assert "identify/not_an_image" in result.stdout
+    assert (tmp_path / "p.csv").is_file()
+    record = json.loads(run("predict", photos / "red 0.png", "--topk", "3", "--json").stdout)
+    (one,) = record["predictions"]
+    assert [set(top) for top in one["topk"]] == [{"index", "name", "percent"}] * 3
+    assert "nowhere.png" in one_line(run("predict", "nowhere.png"))
+    assert "no encoder" in one_line(run("predict", photos / "red 0.png", "--encoder", "nothing"))

@@ -70,3 +70,15 @@ def test_a_sheet_is_known_again_by_its_mark(tmp_path):
     (tmp_path / "text.png").write_text("x")
     assert not written_by(tmp_path / "text.png", "boda search")
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_every_odd_file_becomes_a_picture_or_a_reason(boda_data):
+    """Real files that are hard to read never stop a sheet."""
+    tiles = []
+    for file in sorted(path for path in (boda_data / "odd_formats" / "files").rglob("*") if path.is_file()):
+        drawn = thumbnail(file.read_bytes(), 60)
+        tiles.append(
+            Tile(None, (file.name,), str(drawn)) if isinstance(drawn, Unreadable) else Tile(drawn, (file.name,))
+        )
+    assert sum(tile.image is not None for tile in tiles) > 80
+    assert contact_sheet(tiles, columns=12, side=60).width == 10 + 12 * 70

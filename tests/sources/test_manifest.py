@@ -64,7 +64,7 @@ def test_a_path_twice_is_one_image_where_the_rows_agree(tmp_path):
 
 def test_a_path_twice_is_an_error_where_the_rows_disagree(tmp_path):
     """Nobody could tell which label is right."""
-    with pytest.raises(SourceError, match="rows 1 and 3 say different things of a.png"):
+    with pytest.raises(SourceError, match=r"rows 1 and 3 say different things of a\.png"):
         manifest(tmp_path, "path,v\na.png,1\nb.png,2\na.png,7\n")
 
 
@@ -106,5 +106,5 @@ def test_a_real_table_names_real_files(boda_data):
     entries = list(source.entries())
     assert len(entries) == 114
     assert sum(entry.mtime_ns == 0 for entry in entries) == 4
-    sizes = dict(zip((r["key"] for r in source.columns().to_pylist()), source.columns().column("bytes").to_pylist()))
+    sizes = {row["key"]: row["bytes"] for row in source.columns().to_pylist()}
     assert all(entry.size == sizes[entry.path] for entry in entries if entry.mtime_ns)

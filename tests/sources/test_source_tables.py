@@ -120,9 +120,9 @@ def test_the_usual_path_columns_are_found():
         assert find_path_column(["x", name.upper()], None, "t.csv") == name.upper()
     assert find_path_column(["url", "file"], None, "t.csv") == "file"
     assert find_path_column(["a", "file"], "a", "t.csv") == "a"
-    with pytest.raises(NotFound, match="no column 'b'. It has: a"):
+    with pytest.raises(NotFound, match=r"no column 'b'\. It has: a"):
         find_path_column(["a"], "b", "t.csv")
-    with pytest.raises(SourceError, match="--path-column. It has: a, b"):
+    with pytest.raises(SourceError, match=r"--path-column\. It has: a, b"):
         find_path_column(["a", "b"], None, "t.csv")
 
 

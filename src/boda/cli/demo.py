@@ -9,14 +9,13 @@ from boda.cli.show import Show
 
 
 @click.command(epilog="Example: boda demo --to demo/")
-@click.option("--to", type=PATH, default="boda-demo", show_default=True, metavar="FOLDER", help="Where it all goes.")
+@click.option("--to", type=PATH, default="demo", show_default=True, metavar="FOLDER", help="Where it all goes.")
 @click.option("--data", is_flag=True, help="Galaxies of the folder that BODA_DATA points at, instead of digits.")
 @spoken
 @click.pass_obj
 def demo(show: Show, /, **options: Any) -> None:
     """Write real images, embed them, find neighbours, and make a page of the result. Needs no network."""
     import boda
-    from boda.keys import shown
 
     result = boda.demo(progress=show.progress, **options)
-    show(result, lambda: [f"{name}: {shown(str(value))}" for name, value in result.as_json().items()])
+    show(result, result.lines)

@@ -72,7 +72,7 @@ def _tell(show: Show, error: BaseException) -> None:
     show.error(errors.text(error))
 
 
-@click.command(cls=Verbs, epilog="Example: boda embed photos/")
+@click.command(cls=Verbs, epilog="Example: boda embed photos/", context_settings={"max_content_width": 100})
 @click.version_option(package_name="boda", message="boda %(version)s")
 def cli() -> None:
     """From a folder of images to features, and to answers that can be trusted."""

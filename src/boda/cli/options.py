@@ -37,5 +37,5 @@ PATH = click.Path()
 workspace_argument = click.argument("workspace", metavar="W", type=PATH)
 force_option = click.option("--force", is_flag=True, help="Write over a file that is there.")
 recipe_option = click.option(
-    "--recipe", metavar="ID", help="Which features: id, beginning of an id, or encoder. Needed where there are several."
+    "--recipe", metavar="ID", help="Which features: id, its beginning, or encoder. [default: the latest]"
 )

@@ -52,7 +52,7 @@ def folded(module: "torch.nn.Module", features: Callable[[Any, Any], Any], batch
         _log.debug("batch norms stay as they are: folded they change the features by %.1e", change)
         return module
     _log.debug("%d batch norms folded; the features change by %.1e", len(pairs), change)
-    return candidate
+    return candidate.eval()
 
 
 def _pairs(module: Any, features: Callable[[Any, Any], Any], batch: "torch.Tensor") -> list[tuple[Any, Any]]:

@@ -67,6 +67,8 @@ def load_encoder(
 def encoder_for(recipe: Recipe, *, weights: str | PathLike[str] | None = None, device: str = "auto") -> Encoder:
     """The encoder that computes features of exactly this recipe, to give new images features that compare.
 
+    Only boda's own families are loaded: a recipe may be a stranger's, and `module:function` is code.
+
     Raises:
         Refused: what can be loaded here would give other numbers, or the recipe does not say what computed it.
         NotOffline, MissingExtra, UnknownEncoder: as `load_encoder`.
@@ -76,6 +78,8 @@ def encoder_for(recipe: Recipe, *, weights: str | PathLike[str] | None = None, d
             f"nobody knows what computed the features {recipe.name or recipe.id!r}: no new image can join them"
         )
     name = recipe.name or recipe.architecture
+    if name.partition(":")[0] not in FAMILIES:
+        raise Refused(f"the features were made by {name!r}, which is code: if you trust it, load that encoder yourself")
     encoder = load_encoder(
         name, weights=weights, precision=recipe.precision, decode=recipe.pixels.decoder, device=device
     )

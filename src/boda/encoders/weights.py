@@ -4,6 +4,7 @@ import hashlib
 import logging
 import pickle
 import struct
+import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -136,7 +137,8 @@ def _read_torch(path: Path) -> Any:
 
     _refuse_packed(path)
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # about formats it then refuses
+            return torch.load(path, map_location="cpu", weights_only=True)
     except _UNREADABLE as error:
         raise Refused(
             f"weights {path}: not readable as plain tensors ({_first_line(error)}); boda never unpickles code. If you "

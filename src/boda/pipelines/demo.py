@@ -149,7 +149,7 @@ def _show(tour: Tour, workspace: "Workspace", page: Path, rng: np.random.Generat
         next_section(f"{page.parent.name}/{workspace.path.name}", features.keys[0]),
     ]
     top = banner(tour, album, features.keys)
-    write_page(Page(tour.title, tour.lead(run.embedded, scored.found.accuracy), sections, top, _foot()), page)
+    write_page(Page(tour.title, tour.lead(run.embedded, scored.found), sections, top, _foot()), page)
     found = scored.found
     return DemoResult(
         page=str(page),

@@ -43,11 +43,11 @@ class ClassFolders:
 
     def table(self) -> "pa.Table | None":
         """`key` and `class`, or None where the folders are no classes."""
-        import pyarrow as pa
-
         self._pack()
         if not self._packed:
             return None
+        import pyarrow as pa
+
         keys = pa.chunked_array([pa.array(run.split(b"\0"), pa.binary()) for run in self._packed])
         return pa.table({"key": keys, "class": self._classes()})
 

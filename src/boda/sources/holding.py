@@ -90,9 +90,11 @@ def expanded(pattern: str) -> list[str]:
     """
     found = [pattern]
     while any(_BRACES.search(name) for name in found):
-        found = [longer for name in found for longer in _expanded_once(name)]
-        if len(found) > _MOST_NAMES:
-            raise SourceError(f"{shown(pattern)}: stands for more than {_MOST_NAMES} files")
+        shorter, found = found, []
+        for name in shorter:
+            found.extend(_expanded_once(name))
+            if len(found) > _MOST_NAMES:
+                raise SourceError(f"{shown(pattern)}: stands for more than {_MOST_NAMES} files")
     return found
 
 

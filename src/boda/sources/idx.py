@@ -152,7 +152,7 @@ def is_idx(path: str) -> bool:
         return True
     try:
         return 1 <= len(read_header(os.fsencode(path)).shape) <= 4
-    except (SourceError, BadImage):
+    except SourceError:
         return False
 
 
@@ -160,15 +160,17 @@ def read_header(path: bytes) -> Header:
     """The header of an IDX file of bytes.
 
     Raises:
-        SourceError: it is none.
-        BadImage: it cannot be read.
+        SourceError: it is none, or cannot be read.
     """
     where = shown(from_bytes(path))
-    start = _read(path, 0, 4).data
-    if start[:2] != b"\0\0" or start[2] != _BYTES or not 1 <= start[3] <= 4:
+    try:
+        start = _read(path, 0, 4).data
+        dimensions = _read(path, 4, 4 * start[3]).data if 1 <= start[3] <= 4 else b""
+    except BadImage as error:
+        raise SourceError(f"{where}: not an IDX file of bytes: {error.unreadable.reason}") from error
+    if start[:2] != b"\0\0" or start[2] != _BYTES or not dimensions:
         raise SourceError(f"{where}: not an IDX file of bytes")
-    shape = struct.unpack(f">{start[3]}I", _read(path, 4, 4 * start[3]).data)
-    return Header(shape)
+    return Header(struct.unpack(f">{start[3]}I", dimensions))
 
 
 @functools.lru_cache(maxsize=16)

@@ -18,7 +18,7 @@ from boda.workspace.locking import holder
 NAME = "boda.db"
 JOURNAL = "boda.db-journal"
 BUSY_SECONDS = 60.0
-CACHE_KIB = 32 * 1024
+CACHE_KIB = 16 * 1024
 """SQLite spills to disk above this, so that memory stays flat however long a listing is."""
 
 _JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")

@@ -70,7 +70,7 @@ def apply(connection: sqlite3.Connection) -> Listing:
         """
         SELECT total(i.position IS NULL),
                total(i.position IS NOT NULL AND n.stage IS NULL
-                     AND (i.listed_size IS NOT n.size 
+                     AND (i.listed_size IS NOT n.size
                           OR (i.listed_mtime_ns IS NOT NULL AND i.listed_mtime_ns IS NOT n.mtime_ns)))
         FROM incoming n LEFT JOIN image i ON i.key = n.key
         """

@@ -284,7 +284,8 @@ class Workspace:
             writer.sweep()
             try:
                 yield writer
-                writer.sweep()
+                if writer.is_sound:
+                    writer.sweep()
             finally:
                 writer.close()
 

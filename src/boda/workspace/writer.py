@@ -60,6 +60,11 @@ class Writer:
         self._over: str | None = None
         answers.prepare(connection)
 
+    @property
+    def is_sound(self) -> bool:
+        """Whether it still writes: no trouble with the disk, and not closed."""
+        return self._over is None
+
     def close(self) -> None:
         """No more changes; the owner of the connection closes it."""
         with self._turn:

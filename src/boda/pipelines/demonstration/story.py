@@ -1,5 +1,6 @@
 """The sections of the demonstration's page, from what was really found. Every figure comes from the run."""
 
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -65,7 +66,7 @@ def numbers_section(run: Run) -> Section:
     figures = [
         (f"{run.listed:,}", "images listed"),
         (f"{run.embedded:,}", "embedded"),
-        (f"{run.quarantined:,}", "quarantined, with the reason"),
+        (f"{run.quarantined:,}", "quarantined"),
     ]
     words = (
         f"{run.listed:,} listed = {run.embedded:,} embedded + {run.quarantined:,} quarantined: "
@@ -227,7 +228,7 @@ def next_section(workspace: str, key: str) -> Section:
     """
     lines = (
         f"boda info {workspace}",
-        f'boda search {workspace} --row "{shown(key)}" -k 20',
+        f"boda search {workspace} --row {shlex.quote(shown(key))} -k 20",
         f"boda quarantine {workspace} list",
         f"boda export {workspace} --to features.parquet",
         "boda embed your-own-photos/",

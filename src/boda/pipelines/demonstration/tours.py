@@ -9,7 +9,7 @@ from PIL import Image
 
 from boda.errors import NotFound
 from boda.pictures.page import Banner, Block, Cards, Picture, Section, Words, data_uri
-from boda.pipelines.demonstration.accuracy import Share
+from boda.pipelines.demonstration.accuracy import LeaveOneOut
 from boda.pipelines.demonstration.album import Album
 from boda.pipelines.demonstration.galaxies import SIGMAS, SMALLEST_AREA
 from boda.pipelines.demonstration.images import CUT_SHORT, Written, write_images
@@ -59,12 +59,12 @@ class Tour:
     """What is said over the table of the quarantine."""
     written: Written | None = None
 
-    def lead(self, embedded: int, accuracy: Share) -> str:
+    def lead(self, embedded: int, found: LeaveOneOut) -> str:
         """The first sentences of the page."""
         return (
-            f"{embedded:,} {self.images} went through one network and became rows of numbers. Images that look alike "
-            f"have rows that are alike: of the {self.what}, {100 * accuracy.value:.1f} % have a nearest neighbour of "
-            f"their own class."
+            f"{embedded:,} {self.images} went through one network, and each became a row of numbers. Which images do "
+            f"these rows call alike, and how far can that be trusted? Of the {self.what}, {found.accuracy} have a "
+            f"nearest neighbour of their own class; always saying the largest class would give {found.baseline}."
         )
 
 
@@ -147,7 +147,9 @@ def banner(tour: Tour, album: Album, keys: Sequence[str]) -> Banner:
         with Image.open(tour.written.sky) as opened:
             picture = opened.convert("RGB")
         squares = [(s.left, s.top, s.side) for s in tour.written.squares]
-        credit = f"Hubble’s view of the deep sky, with the {len(squares)} sources that were found in it (NASA, ESA)"
+        credit = (
+            f"Hubble’s view of the deep sky; squares around the {len(squares)} sources that were cut out (NASA, ESA)"
+        )
         return Banner(data_uri(picture, quality=72), *picture.size, credit, squares)
     columns, rows, side = 16, 6, 72
     field = Image.new("RGB", (columns * side, rows * side))
