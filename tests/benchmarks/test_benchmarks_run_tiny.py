@@ -45,11 +45,12 @@ def run(*words: str) -> str:
     [("photo", (500, 375), "JPEG"), ("large", (4000, 3000), "JPEG"), ("tiny", (32, 32), "PNG")],
 )
 def test_sets_have_their_size_and_no_two_files_are_alike(
-    script: Any, tmp_path: Path, name: str, size: tuple[int, int], format: str
+    script: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, size: tuple[int, int], format: str
 ) -> None:
     """Also alike on every run with the same seed, and readable by Pillow."""
     sets = script("image_sets")
-    count = 14 if name == "large" else 200
+    monkeypatch.setattr(sets, "_LARGE_PICTURES", 2)
+    count = 5 if name == "large" else 50
     bytes_in_all = sets.write_set(sets.SETS[name], count, tmp_path / "a", seed=1)
     files = sorted((tmp_path / "a").iterdir())
     data = [path.read_bytes() for path in files]
@@ -86,10 +87,12 @@ def test_the_highest_target_that_fits_counts(script: Any) -> None:
 
 
 def test_ratios_are_medians_within_rounds_and_every_round_is_kept(
-    script: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    script: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By answers made up so that a drifting machine changes the rates but not the ratios."""
     embed = script("embed")
+    probes = iter([1.0, 1.25, 0.75])
+    monkeypatch.setattr(embed, "noise_probe", lambda: {"seconds": next(probes), "load": 0.0})
     seen: list[str] = []
 
     def pretend(job: Any) -> dict[str, Any]:
@@ -111,6 +114,7 @@ def test_ratios_are_medians_within_rounds_and_every_round_is_kept(
     assert "1.50, met (>= 1.4)" in line
     assert "1.00, missed (>= 1.2)" in line
     assert "45.0 (30.0-60.0)" in line
+    assert "3 probes, median 1.000 s, from slowest to fastest 50.0% of it" in printed
     assert seen[0] == "weights"
     assert sorted(seen[1:5]) == sorted(seen[5:]) == ["limits", "loader", "loop", "ours"]
     assert seen[1:5] != seen[5:]

@@ -90,7 +90,9 @@ def test_rows_of_zeros_and_of_nan():
     a = np.array([[0, 0], [0, 0], [np.nan, 1]], np.float32)
     b = np.array([[0, 0], [1, 0], [1, 1]], np.float32)
     found = cosines(a, b)
-    assert found[0] == 1 and found[1] == 0 and np.isnan(found[2])
+    assert found[0] == 1
+    assert found[1] == 0
+    assert np.isnan(found[2])
 
 
 def test_the_kernel_agrees_about_this_cpu():

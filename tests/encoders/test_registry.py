@@ -45,7 +45,8 @@ def test_unknown_names_get_near_ones(name: str, near: str):
     with pytest.raises(UnknownEncoder) as unknown:
         load_encoder(name)
     assert near in " ".join(unknown.value.near)
-    assert "\n" not in str(unknown.value) and "boda encoders" in str(unknown.value)
+    assert "\n" not in str(unknown.value)
+    assert "boda encoders" in str(unknown.value)
 
 
 def test_every_listed_name_loads():

@@ -17,7 +17,8 @@ def test_torchvision_and_its_transforms_import_after_the_door():
     """Twice through the door is once; models, transforms and timm then work, without a warning."""
     code = (
         DOOR + "open_door(); open_door(); assert len(_kept_alive) <= 1; "
-        "import torchvision.models, torchvision.transforms.v2, timm; print(timm.create_model('test_resnet').num_classes)"
+        "import torchvision.models, torchvision.transforms.v2, timm; "
+        "print(timm.create_model('test_resnet').num_classes)"
     )
     assert run(code) == "1000"
 

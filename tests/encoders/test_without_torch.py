@@ -39,7 +39,9 @@ for name in ("auto", "timm:resnet18"):
         print(type(error).__name__, error)
 """
     for line, name in zip(run(code).splitlines(), ("auto", "timm:resnet18"), strict=True):
-        assert line.startswith("MissingExtra") and name in line and "pip install 'boda[torch]'" in line
+        assert line.startswith("MissingExtra")
+        assert name in line
+        assert "pip install 'boda[torch]'" in line
 
 
 def test_bf16_and_near_names_do_without():

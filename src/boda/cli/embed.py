@@ -43,6 +43,18 @@ if TYPE_CHECKING:
     help="scaled: large JPEGs are decoded at a fraction of their size where that is ample.",
 )
 @click.option("--device", default="auto", show_default=True, metavar="DEVICE", help="auto, cpu, cuda, cuda:1, mps")
+@click.option(
+    "--stretch",
+    metavar="CURVE:LOW,HIGH",
+    help="Black and white of FITS and float files: linear:0,1000, asinh:0,1000 or log:1,1000.",
+)
+@click.option(
+    "--range",
+    type=float,
+    nargs=2,
+    metavar="LOW HIGH",
+    help="Black and white of 16-bit files. [default: 0 65535; a 12-bit camera: 0 4095]",
+)
 @click.option("--path-column", metavar="COLUMN", help="Of a manifest, where its name is none of the usual ones.")
 @click.option("--follow", is_flag=True, help="Walk into symlinked folders too.")
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Decoder processes. [default: one per core]")

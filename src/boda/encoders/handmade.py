@@ -31,7 +31,7 @@ def load(request: EncoderRequest) -> "HogColour":
         raise UnknownEncoder(request.name, (NAME,))
     if request.weights is not None:
         raise Refused(f"{NAME} has no weights: leave out --weights")
-    pixels = PixelSpec(resize=_SIDE, crop=(_SIDE, _SIDE), decoder=request.decode)
+    pixels = request.of(PixelSpec(resize=_SIDE, crop=(_SIDE, _SIDE)))
     return HogColour(
         Recipe(NAME, "", "pooled", "none", pixels, arguments={"version": VERSION}, name=NAME, licence="apache-2.0")
     )

@@ -29,6 +29,8 @@ def load_encoder(
     precision: Literal["auto", "fp32", "bf16"] = "auto",
     decode: Decoder = "scaled",
     device: str = "auto",
+    range: tuple[float, float] | None = None,
+    stretch: str | None = None,
 ) -> Encoder:
     """The encoder of this name, ready to use.
 
@@ -38,6 +40,9 @@ def load_encoder(
         precision: `auto` gives fp32; `boda.embed` decides on its first batch whether bf16 will do.
         decode: `scaled` decodes large JPEGs at reduced size; `exact` never does. Part of the recipe.
         device: `auto` takes the first of cuda, mps and cpu that is here.
+        range: (low, high), the values that become black and white in 16-bit files: a 12-bit camera has (0, 4095).
+        stretch: `linear:LOW,HIGH`, `asinh:LOW,HIGH` or `log:LOW,HIGH` for FITS and float files, which have no black
+            and white of their own and are refused without. Both are part of the recipe.
 
     Raises:
         UnknownEncoder: no encoder has this name; the error has near ones.
@@ -50,7 +55,7 @@ def load_encoder(
     >>> encoder.width, encoder.recipe.dtype
     (2020, 'float32')
     """
-    request = EncoderRequest(name, Path(weights) if weights is not None else None, decode, device)
+    request = EncoderRequest(name, Path(weights) if weights is not None else None, decode, device, range, stretch)
     family, colon, _ = name.partition(":")
     if family in FAMILIES and bool(colon) == (family != "auto"):
         module, _, function = FAMILIES[family].partition(":")
@@ -80,8 +85,15 @@ def encoder_for(recipe: Recipe, *, weights: str | PathLike[str] | None = None, d
     name = recipe.name or recipe.architecture
     if name.partition(":")[0] not in FAMILIES:
         raise Refused(f"the features were made by {name!r}, which is code: if you trust it, load that encoder yourself")
+    pixels = recipe.pixels
     encoder = load_encoder(
-        name, weights=weights, precision=recipe.precision, decode=recipe.pixels.decoder, device=device
+        name,
+        weights=weights,
+        precision=recipe.precision,
+        decode=pixels.decoder,
+        device=device,
+        range=pixels.range,
+        stretch=pixels.stretch,
     )
     if encoder.recipe != recipe:
         told = "other weights" if encoder.recipe.weights != recipe.weights else "another recipe"

@@ -1,11 +1,11 @@
 """What somebody asks of an encoder: the words every family's loader is given."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from boda.errors import Refused
-from boda.pixels.spec import Decoder
+from boda.pixels.spec import Decoder, PixelSpec
 
 if TYPE_CHECKING:
     import torch
@@ -23,6 +23,14 @@ class EncoderRequest:
     """How JPEGs are decoded; part of the recipe."""
     device: str = "auto"
     """`auto`: the first of cuda, mps and cpu that is here."""
+    range: tuple[float, float] | None = None
+    """Values that become black and white in 16-bit files; part of the recipe."""
+    stretch: str | None = None
+    """The same for FITS and float files, with a curve: `asinh:0,1000`; part of the recipe."""
+
+    def of(self, pixels: PixelSpec) -> PixelSpec:
+        """A family's own pixels, with the decoding that was asked for."""
+        return replace(pixels, decoder=self.decode, range=self.range, stretch=self.stretch)
 
     @property
     def rest(self) -> str:
@@ -38,6 +46,7 @@ def find_device(asked: str) -> "torch.device":
     """
     import torch
 
+    torch.backends.cudnn.allow_tf32 = False  # fp32 in a recipe means fp32: TF32 keeps 10 bits of 23
     if asked == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda:0")

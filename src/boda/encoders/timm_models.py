@@ -14,7 +14,7 @@ from boda.encoders.timm_hub import published_weights
 from boda.encoders.torch_encoder import Network, TorchEncoder
 from boda.encoders.weights import Loaded, State, digest, load_into, read_weights
 from boda.errors import MissingExtra, Refused, UnknownEncoder
-from boda.pixels.spec import Decoder, Filter, PixelSpec
+from boda.pixels.spec import Filter, PixelSpec
 from boda.recipe import Recipe
 from boda.torchvision_door import open_door
 
@@ -48,22 +48,22 @@ def load_timm(
     Raises: as `load`.
     """
     timm = import_timm(f"the encoder {request.name!r}")
-    if not model_name or not _is_model(timm, model_name):
+    if not model_name or not is_model(timm, model_name):
         raise UnknownEncoder(request.name, near_models(timm, model_name))
     device = find_device(request.device)
     config = timm.get_pretrained_cfg(model_name)
     path = request.weights or published or published_weights(model_name, config)
     model, loaded = _build(timm, model_name, read_weights(path), path)
-    pixels = pixel_spec(timm.data.resolve_model_data_config(model), model_name, request.decode)
+    pixels = request.of(pixel_spec(timm.data.resolve_model_data_config(model), model_name))
     classifier = _classifier_names(model)
     recipe = Recipe(
-        architecture=f"timm:{config.architecture or model_name.partition('.')[0]}",
+        architecture=f"timm:{model_name.partition('.')[0]}",
         weights=digest({name: t for name, t in model.state_dict().items() if name not in classifier}),
         layer="pooled",
         pooling="model",
         pixels=pixels,
         name=request.name,
-        licence="" if request.weights else licence or config.license or "",
+        licence="" if request.weights else licence or getattr(config, "license", None) or "",
     )
     network = Network(model, _pooled)
     if classifier and not loaded.missing:
@@ -89,6 +89,12 @@ def import_timm(what: str) -> Any:
     return timm
 
 
+def is_model(timm: Any, name: str) -> bool:
+    """Whether timm knows a model of this name, and the tag after its dot if there is one."""
+    bare, _, tag = name.partition(".")
+    return timm.is_model(bare) and (not tag or name in timm.list_pretrained(f"{bare}.*"))
+
+
 def near_models(timm: Any, name: str, most: int = 5) -> tuple[str, ...]:
     """Names like `timm:NAME` that somebody who wrote `name` may have meant."""
     import difflib
@@ -99,13 +105,12 @@ def near_models(timm: Any, name: str, most: int = 5) -> tuple[str, ...]:
     return tuple(f"timm:{known}" for known in close)
 
 
-def pixel_spec(data: dict[str, Any], model_name: str, decode: Decoder) -> PixelSpec:
+def pixel_spec(data: dict[str, Any], model_name: str) -> PixelSpec:
     """The preprocessing that timm evaluates this model with.
 
     Args:
         data: of `timm.data.resolve_model_data_config`.
         model_name: for errors.
-        decode: how JPEGs are decoded.
 
     Raises:
         Refused: it pads to a border or takes no RGB.
@@ -124,7 +129,6 @@ def pixel_spec(data: dict[str, Any], model_name: str, decode: Decoder) -> PixelS
         filter=_filter(data["interpolation"]),
         mean=_rgb(data["mean"]),
         std=_rgb(data["std"]),
-        decoder=decode,
     )
 
 
@@ -139,11 +143,6 @@ def _filter(interpolation: str) -> Filter:
 def _rgb(values: Any) -> tuple[float, float, float]:
     red, green, blue = (float(v) for v in values)
     return red, green, blue
-
-
-def _is_model(timm: Any, name: str) -> bool:
-    bare, _, tag = name.partition(".")
-    return timm.is_model(bare) and (not tag or name in timm.list_pretrained(f"{bare}.*"))
 
 
 def _build(timm: Any, name: str, state: State, path: Path) -> tuple[Any, Loaded]:

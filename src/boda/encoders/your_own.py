@@ -13,7 +13,6 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -57,6 +56,8 @@ def _as_asked(made: Any, request: EncoderRequest) -> Encoder:
         raise Refused(
             f"{request.name}() decodes {made.recipe.pixels.decoder!r}: leave out --decode, or change it there"
         )
+    if request.range or request.stretch:
+        raise Refused(f"{request.name}() returns a whole encoder: set range and stretch in its own pixels")
     encoder: Encoder = made
     return encoder
 
@@ -99,7 +100,7 @@ def _from_module(made: Any, module: ModuleType, request: EncoderRequest) -> Enco
         weights=digest(made.state_dict()),
         layer="output",
         pooling="none",
-        pixels=replace(made.pixels, decoder=request.decode),
+        pixels=request.of(made.pixels),
         arguments={"code": _code_digest(module)},
         name=request.name,
     )

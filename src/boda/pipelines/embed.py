@@ -39,7 +39,7 @@ _IO_ERRORS = 20
 """Failed reads in a row that mean the disk, not the files."""
 
 
-def embed(
+def embed(  # noqa: PLR0913 - each is an option of the command
     source: str | os.PathLike[str] | Source,
     *,
     encoders: Sequence[str | Encoder] | str | Encoder = ("auto",),
@@ -48,6 +48,8 @@ def embed(
     precision: Literal["auto", "fp32", "bf16"] = "auto",
     decode: Literal["scaled", "exact"] = "scaled",
     device: str = "auto",
+    range: tuple[float, float] | None = None,
+    stretch: str | None = None,
     path_column: str | None = None,
     follow: bool = False,
     progress: OnProgress | None = None,
@@ -70,6 +72,8 @@ def embed(
         precision: `auto` takes bf16 where the hardware is fast at it and the first batch agrees with fp32.
         decode: `scaled` decodes large JPEGs at a fraction of their size where that is ample; `exact` never does.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
+        range: (low, high), the values that become black and white in 16-bit files.
+        stretch: the same for FITS and float files, with a curve, as `asinh:0,1000`; they are quarantined without.
         path_column: of a manifest.
         follow: walk into symlinked folders too.
         progress: is told how the run goes, a few times a second.
@@ -91,13 +95,25 @@ def embed(
         opened = open_source(source, path_column=path_column, follow=follow)
     else:
         opened = source
-    loaded = _load(encoders, weights, precision, decode, device)
+    wanted = _each(encoders)
+    load = partial(
+        load_encoder,
+        weights=weights,
+        precision=precision,
+        decode=decode,
+        device=device,
+        range=range,
+        stretch=stretch,
+    )
+    if not wanted or (weights is not None and len(wanted) > 1):
+        raise Refused(f"one weights file cannot serve {len(wanted)} encoders: embed with them one after the other")
+    loaded = [load(one) if isinstance(one, str) else one for one in wanted]
     workspace = create_workspace(to if to is not None else default_workspace(opened))
     run = _Run(
         workspace,
         opened,
         loaded,
-        automatic=[precision == "auto" and isinstance(one, str) for one in _each(encoders)],
+        automatic=[precision == "auto" and isinstance(one, str) for one in wanted],
         progress=progress or _silent,
         in_process=executor == "in-process",
         workers=workers or cores(),
@@ -105,6 +121,7 @@ def embed(
         block_seconds=block_seconds,
     )
     with stop_on_signals() as stop, workspace.write() as writer:
+        writer.forget_damaged()
         run.freeze(writer)
         run.verify(writer)
         run.compute(writer, stop)
@@ -316,26 +333,6 @@ def _each(encoders: Sequence[str | Encoder] | str | Encoder) -> list[str | Encod
     if isinstance(encoders, Sequence) and not isinstance(encoders, str):
         return list(encoders)
     return [encoders]
-
-
-def _load(
-    encoders: Sequence[str | Encoder] | str | Encoder,
-    weights: str | os.PathLike[str] | None,
-    precision: Literal["auto", "fp32", "bf16"],
-    decode: Literal["scaled", "exact"],
-    device: str,
-) -> list[Encoder]:
-    wanted = _each(encoders)
-    if not wanted:
-        raise Refused("no encoder was named: give at least one, as auto")
-    if weights is not None and len(wanted) > 1:
-        raise Refused(f"one weights file cannot serve {len(wanted)} encoders: embed with them one after the other")
-    return [
-        load_encoder(one, weights=weights, precision=precision, decode=decode, device=device)
-        if isinstance(one, str)
-        else one
-        for one in wanted
-    ]
 
 
 def _silent(progress: Progress) -> None:

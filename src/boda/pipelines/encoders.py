@@ -95,16 +95,14 @@ def _describe(name: str) -> EncoderInfo:
 
 def _timm(name: str, model_name: str, missing: Callable[[Any], str], *, licence: str = "") -> EncoderInfo:
     """As timm describes the model, made without its weights; `missing` is asked with timm's configuration."""
-    from boda.encoders.timm_models import import_timm, near_models, pixel_spec
+    from boda.encoders.timm_models import import_timm, is_model, near_models, pixel_spec
 
     timm = import_timm(f"the encoder {shown(name)!r}")
-    if not timm.is_model(model_name.partition(".")[0]):
+    if not is_model(timm, model_name):
         raise UnknownEncoder(name, near_models(timm, model_name))
     config = timm.get_pretrained_cfg(model_name)
-    if config is None:
-        raise UnknownEncoder(name, near_models(timm, model_name))
     model = timm.create_model(model_name, pretrained=False)
-    spec = pixel_spec(timm.data.resolve_model_data_config(model), model_name, "scaled")
+    spec = pixel_spec(timm.data.resolve_model_data_config(model), model_name)
     lacks = missing(config)
     layers = tuple(
         LayerInfo(layer["module"], layer["num_chs"], layer["reduction"]) for layer in getattr(model, "feature_info", ())

@@ -153,8 +153,16 @@ def _encoder_of(recipe: Recipe, encoder: "str | Encoder | None", weights: str | 
             name = shown(recipe.name)
             raise Refused(f"features were made by {name!r}, which is code: if you trust it, say --encoder {name}")
         return encoder_for(recipe, weights=weights)
+    pixels = recipe.pixels
     made = (
-        load_encoder(encoder, weights=weights, precision=recipe.precision, decode=recipe.pixels.decoder)
+        load_encoder(
+            encoder,
+            weights=weights,
+            precision=recipe.precision,
+            decode=pixels.decoder,
+            range=pixels.range,
+            stretch=pixels.stretch,
+        )
         if isinstance(encoder, str)
         else encoder
     )

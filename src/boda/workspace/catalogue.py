@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from boda.errors import BodaError, Busy, Damaged, DiskTrouble, ReadOnly
+from boda.keys import shown
 from boda.workspace import digests, schema
 from boda.workspace.locking import holder
 
@@ -50,7 +51,9 @@ def reading(folder: Path, *, writable: bool = True) -> Iterator[sqlite3.Connecti
         except (TypeError, ValueError, KeyError, OverflowError, RecursionError) as error:
             if isinstance(error, BodaError):
                 raise
-            raise Damaged(f"{folder}: a row of boda.db makes no sense ({error}); see: boda doctor") from error
+            raise Damaged(
+                f"{folder}: a row of boda.db makes no sense ({_one_line(error)}); see: boda doctor"
+            ) from error
         finally:
             connection.close()
 
@@ -166,27 +169,40 @@ def _connect(folder: Path, mode: str, *, immutable: bool = False) -> sqlite3.Con
     connection = sqlite3.connect(
         address, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=64
     )
-    for pragma in (
-        "trusted_schema = OFF",
-        "cell_size_check = ON",
-        "temp_store = FILE",
-        f"cache_size = -{CACHE_KIB}",
-    ):
-        connection.execute(f"PRAGMA {pragma}")
+    try:
+        for pragma in (
+            "trusted_schema = OFF",
+            "cell_size_check = ON",
+            "temp_store = FILE",
+            f"cache_size = -{CACHE_KIB}",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+    except UnicodeDecodeError as error:  # SQLite quotes a damaged schema, and Python cannot read the quotation
+        connection.close()
+        raise sqlite3.DatabaseError("its schema is not text") from error
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
+def _one_line(error: Exception) -> str:
+    """What a library says; it may quote what is in a hostile file."""
+    return shown(str(error))[:200]
+
+
 def _translation(error: sqlite3.Error, folder: Path) -> BodaError:
+    said = _one_line(error)
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
     if code == sqlite3.SQLITE_FULL:
         return DiskTrouble(f"{folder}: no space left for boda.db; make room and run again. What was committed stays")
     if code == sqlite3.SQLITE_IOERR:
-        return DiskTrouble(f"{folder}: boda.db: {error}; look at the disk or mount. What was committed stays")
+        return DiskTrouble(f"{folder}: boda.db: {said}; look at the disk or mount. What was committed stays")
     if code == sqlite3.SQLITE_CANTOPEN:
-        return DiskTrouble(f"{folder}: boda.db cannot be opened: {error}; look at its permissions and the disk")
+        return DiskTrouble(f"{folder}: boda.db cannot be opened: {said}; look at its permissions and the disk")
     if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
         return Busy(str(folder), holder(folder))
     if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}:
         interrupted = " An interrupted commit must be undone first." if (folder / JOURNAL).exists() else ""
         return ReadOnly(f"{folder}: boda.db cannot be written here.{interrupted} Copy the workspace elsewhere")
-    return Damaged(f"{folder}: boda.db is damaged ({error}); see: boda doctor, or restore it from a copy")
+    return Damaged(f"{folder}: boda.db is damaged ({said}); see: boda doctor, or restore it from a copy")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from boda.errors import Damaged, Refused
+from boda.keys import shown
 from boda.workspace import segments
 from boda.workspace.atomic import open_no_follow, write_named
 from boda.workspace.segments import Stored
@@ -98,7 +99,7 @@ def read(root: Path, label_file: LabelFile) -> "pa.Table":
     except FileNotFoundError:
         raise
     except (OSError, pa.ArrowException) as error:
-        reason = str(error).partition("\n")[0]
+        reason = shown(str(error).partition("\n")[0])[:200]
         raise Damaged(f"{where}: labels cannot be read ({reason}); join that table again") from error
     names = tuple(table.column_names)
     if names != ("key", *label_file.columns) or len(table) != label_file.rows or table["key"].type != pa.binary():

@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ from boda.workspace.atomic import disk_trouble, fsync_folder, open_no_follow, wr
 FOLDER = "features"
 FILE_NAME = re.compile(r"[0-9a-f]{1,64}\.npy")
 RECIPE_NAME = re.compile(r"[0-9a-f]{1,64}")
+HEADER_BYTES = 128
 _BLOCK_BYTES = 8 << 20
 
 
@@ -73,18 +74,13 @@ def write_array(
         DiskTrouble: the disk is full or failing.
     """
     folder = make_folder(root, *folders)
-    header: dict[str, Any] = {
-        "descr": np.lib.format.dtype_to_descr(np.dtype(dtype).newbyteorder("<")),
-        "fortran_order": False,
-        "shape": shape,
-    }
     kept: list[tuple[int, bytes]] = []
 
     def write(file: BinaryIO) -> str:
         hashing = _Hashing(file)
-        np.lib.format.write_array_header_1_0(cast("BinaryIO", hashing), header)
+        hashing.write(header(dtype, shape))
         for block in blocks:
-            hashing.write(np.ascontiguousarray(block, np.dtype(dtype).newbyteorder("<")).reshape(-1).view(np.uint8))
+            hashing.write(np.ascontiguousarray(block, _stored(dtype)).reshape(-1).view(np.uint8))
         kept.append((hashing.bytes, hashing.digest.digest()))
         return f"{hashlib.sha256(hashing.digest.digest() + contents).hexdigest()[:32]}.npy"
 
@@ -142,25 +138,30 @@ def open_array(
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise Damaged(f"{where}: cannot be opened: {error.strerror}") from error
+        raise Damaged(f"{where}: cannot be opened: {error.strerror}; see: boda doctor") from error
     with file:
-        wanted = np.dtype(dtype).newbyteorder("<")
-        try:
-            version = np.lib.format.read_magic(file)
-            if version != (1, 0):
-                raise Damaged(f"{where}: not written by boda; see: boda doctor")
-            found = np.lib.format.read_array_header_1_0(file)
-        except (ValueError, OSError) as error:
-            if isinstance(error, Damaged):
-                raise
-            raise Damaged(f"{where}: not a NumPy file ({error}); see: boda doctor") from error
-        start = file.tell()
-        actual = os.fstat(file.fileno()).st_size
+        wanted = _stored(dtype)
         if shape is None:
-            shape = ((size - start) // wanted.itemsize,)
-        if found != (shape, False, wanted) or actual != size or size != start + wanted.itemsize * math.prod(shape):
+            shape = ((size - HEADER_BYTES) // wanted.itemsize,)
+        actual = os.fstat(file.fileno()).st_size
+        described = HEADER_BYTES + wanted.itemsize * math.prod(shape)
+        if actual != size or size != described or file.read(HEADER_BYTES) != header(dtype, shape):
             raise Damaged(f"{where}: not the array that boda.db describes; see: boda doctor")
-        return np.memmap(file, dtype=wanted, mode="r", offset=start, shape=shape, order="C")
+        return np.memmap(file, dtype=wanted, mode="r", offset=HEADER_BYTES, shape=shape, order="C")
+
+
+def header(dtype: str, shape: tuple[int, ...]) -> bytes:
+    """The first bytes of a NumPy file, version 1.0, always of one length.
+
+    What must stand there is known, so it is compared and never parsed: NumPy's parser was made for friendly files.
+    """
+    text = f"{{'descr': {_stored(dtype).str!r}, 'fortran_order': False, 'shape': {tuple(map(int, shape))!r}, }}"
+    magic = b"\x93NUMPY\x01\x00" + (HEADER_BYTES - 10).to_bytes(2, "little")
+    return magic + text.ljust(HEADER_BYTES - 11).encode() + b"\n"
+
+
+def _stored(dtype: str) -> np.dtype[Any]:
+    return np.dtype(dtype).newbyteorder("<")
 
 
 def digest_of(root: Path, parts: tuple[str, ...]) -> bytes:

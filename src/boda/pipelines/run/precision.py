@@ -1,6 +1,7 @@
 """Which precision a run computes in: what the workspace has already, else what the first images allow."""
 
 import queue
+import sys
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
@@ -32,7 +33,7 @@ def settle_precision(
     Features that are there already decide, so that a run goes on as it began. Otherwise bf16 is taken where the
     hardware is fast at it and every image of the first batch agrees with fp32.
     """
-    if not bf16_is_fast(encoder.device):
+    if "torch" not in sys.modules or not bf16_is_fast(encoder.device):  # no torch yet, no torch encoder
         return encoder
     try:
         half = encoder.at("bf16")
