@@ -58,6 +58,18 @@ def test_not_here_and_offline_names_file_folder_and_what_works(hub: Path):
     assert "\n" not in text
 
 
+def test_a_hub_out_of_reach_is_told_at_once(hub: Path, monkeypatch: pytest.MonkeyPatch):
+    """Without offline mode too: one knock at a closed door, no minute of retries."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr("boda.encoders.timm_hub.getproxies", dict)
+    with pytest.raises(NotOffline, match=r"cannot be fetched \(ConnectionRefusedError\)"):
+        boda.load_encoder("timm:test_resnet")
+
+
 def test_models_outside_the_hub_are_looked_for_in_torchs_cache(hub: Path, resnet_file: Path):
     """Some models have only a URL: the file lies in torch's cache, or the error names that folder."""
     config = SimpleNamespace(hf_hub_id=None, hf_hub_filename=None, url="http://localhost:9/weights-0123abcd.pth")
@@ -72,4 +84,4 @@ def test_models_outside_the_hub_are_looked_for_in_torchs_cache(hub: Path, resnet
 def test_models_nobody_trained_are_refused():
     """Without published weights there is nothing to fetch."""
     with pytest.raises(Refused, match="no published weights"):
-        boda.load_encoder("timm:resnet10t_nothing") if False else published_weights("it", None)
+        published_weights("it", None)

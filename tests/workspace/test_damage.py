@@ -20,6 +20,8 @@ from boda.workspace.doctor import Finding, examine
 from boda.workspace.schema import COLUMNS
 from boda.workspace.workspace import Workspace, open_workspace
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
+
 SEED = 20261
 BOTH = "INSERT INTO quarantine (image, recipe, stage, code, reason, rules)"
 

@@ -17,6 +17,8 @@ from boda.workspace import catalogue
 from boda.workspace.doctor import examine
 from boda.workspace.workspace import Workspace, create_workspace, open_workspace
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
+
 KEYS = [f"{n}.png" for n in range(9)]
 BAD = "4.png"
 MOMENTS = ("BEGIN", "COMMIT", "INSERT INTO seal", "INSERT INTO segment", "DELETE FROM segment")

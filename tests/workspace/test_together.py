@@ -15,6 +15,8 @@ from boda.workspace import locking
 from boda.workspace.doctor import examine
 from boda.workspace.workspace import create_workspace, open_workspace
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
+
 
 def in_child(work) -> int:
     """Run in a child process. Returns its number."""
@@ -153,7 +155,7 @@ def test_second_process_shows_whether_locks_hold(workspace):
         assert locking._second_process_is_refused(probe)
 
 
-def test_bad_image_errors_travel(workspace):
+def test_pickled_workspace_that_broke_says_so(workspace):
     """A workspace that is gone is reported where it is opened again."""
     travelled = pickle.dumps(workspace)
     (workspace.path / "boda.db").unlink()

@@ -1,13 +1,18 @@
 """Where timm's published weights are: in the hub's cache on this machine, else on the hub."""
 
 import os
+import socket
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from boda.errors import NotOffline, Refused
 
 _NAMES = ("model.safetensors", "pytorch_model.bin")
 """What a weights file is called on the hub; safetensors first."""
+_PATIENCE = 10.0
+"""Seconds until the hub counts as out of reach."""
 
 
 def published_weights(model_name: str, config: Any) -> Path:
@@ -58,6 +63,7 @@ def _fetch_from_hub(config: Any) -> Path:
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
+    _knock()
     repository, revision = _repository(config)
     *first, last = _names(config)
     for name in first:
@@ -68,6 +74,21 @@ def _fetch_from_hub(config: Any) -> Path:
         except EntryNotFoundError:
             continue
     return Path(hf_hub_download(repository, last, revision=revision))
+
+
+def _knock() -> None:
+    """See within seconds whether the hub answers: its own library would try for half a minute, and say so each time.
+
+    Raises:
+        OSError: it does not.
+    """
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE or getproxies():
+        return
+    address = urlsplit(constants.ENDPOINT)
+    port = address.port or (80 if address.scheme == "http" else 443)
+    socket.create_connection((address.hostname or "", port), timeout=_PATIENCE).close()
 
 
 def _fetch_from_url(url: str) -> Path:
