@@ -22,13 +22,18 @@ BATCH = 32
 
 
 def load_model(name: str, weights: Path) -> tuple[torch.nn.Module, Any]:
-    """A timm model that gives pooled features, and the transform that it is evaluated with."""
+    """A timm model that gives pooled features, and the transform that it is evaluated with.
+
+    The model has seen one black image, as boda's have when they are loaded: torch's first call is slow.
+    """
     from safetensors.torch import load_file
 
-    model = timm.create_model(name, pretrained=False, num_classes=0)
+    model = timm.create_model(name, pretrained=False, num_classes=0).eval()
     model.load_state_dict(load_file(weights), strict=False)  # all but the classifier
-    transform = timm.data.create_transform(**timm.data.resolve_model_data_config(model), is_training=False)
-    return model.eval(), transform
+    data = timm.data.resolve_model_data_config(model)
+    with torch.no_grad():
+        model(torch.zeros(1, *data["input_size"]))
+    return model, timm.data.create_transform(**data, is_training=False)
 
 
 def notebook_loop(files: Sequence[Path], model: torch.nn.Module, transform: Any, to: Path) -> None:

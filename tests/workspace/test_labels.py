@@ -15,7 +15,11 @@ KEYS = ["a/1.jpg", "a/2.jpg", "b/3.png"]
 
 def values(joined, column: str) -> dict[str, object]:
     """The column by key."""
-    return dict(zip([os.fsdecode(raw) for raw in joined.table["key"].to_pylist()], joined.table[column].to_pylist()))
+    return dict(
+        zip(
+            [os.fsdecode(raw) for raw in joined.table["key"].to_pylist()], joined.table[column].to_pylist(), strict=True
+        )
+    )
 
 
 def test_rows_find_their_images_by_key():

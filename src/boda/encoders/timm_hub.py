@@ -53,9 +53,12 @@ def cache_folder(config: Any) -> Path:
 
 
 def _fetch(model_name: str, config: Any) -> Path:
+    from huggingface_hub import errors
+
+    trouble = getattr(errors, "HTTPError", OSError)  # of its HTTP library, which some versions of the hub let through
     try:
         return _fetch_from_hub(config) if config.hf_hub_id else _fetch_from_url(_url(config))
-    except (OSError, RuntimeError, ValueError) as error:  # the hub's and the network's own errors are all OSErrors
+    except (OSError, RuntimeError, ValueError, trouble) as error:
         raise NotOffline(_not_here(model_name, config, error)) from error
 
 

@@ -2,7 +2,7 @@
 
 import os
 import queue
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -36,7 +36,7 @@ class Page:
     verdicts: tuple[Unreadable | None, ...]
 
 
-def decoded(source: Source, refs: Sequence[ImageRef], spec: PixelSpec, *, workers: int) -> Iterator[Page]:
+def decoded(source: Source, refs: Sequence[ImageRef], spec: PixelSpec, *, workers: int) -> Generator[Page, None, None]:
     """Every image, in order; what cannot be decoded has its verdict.
 
     Raises:

@@ -21,6 +21,7 @@ from boda.decoding.work import work
 from boda.encoders.base import Encoder
 from boda.encoders.registry import load_encoder
 from boda.errors import DiskTrouble, NothingEmbedded, Refused
+from boda.pipelines.decoded import cores
 from boda.pipelines.run.assembly import Assembly
 from boda.pipelines.run.flow import Batch, Flow
 from boda.pipelines.run.lanes import Lanes
@@ -139,11 +140,6 @@ def default_workspace(source: Source) -> Path:
     name = Path(root).name.split("?")[0] or "images"
     stem = name if Path(root).is_dir() else name.split(".")[0] or name
     return Path(f"{stem}.boda")
-
-
-def cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass

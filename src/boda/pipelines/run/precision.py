@@ -1,20 +1,17 @@
 """Which precision a run computes in: what the workspace has already, else what the first images allow."""
 
-import queue
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from itertools import islice
 
 import numpy as np
 
 from boda.arrays import Pixels
-from boda.decoding.executor import Chunk
-from boda.decoding.processes import Processes
-from boda.decoding.slots import make_slots
-from boda.decoding.work import Answer
 from boda.encoders.base import Encoder
 from boda.encoders.precision import bf16_is_fast, choose_precision
-from boda.errors import BodaError, Refused
+from boda.errors import Refused
+from boda.pipelines.decoded import decoded
 from boda.pixels.spec import PixelSpec
 from boda.recipe import Recipe
 from boda.sources.base import ImageRef, Source
@@ -50,20 +47,10 @@ def settle_precision(
 
 def first_pixels(source: Source, spec: PixelSpec, refs: Iterable[ImageRef], workers: int) -> Pixels:
     """(n, h, w, 3): the first images that decode, at most 32, decoded in processes like all others."""
-    answered: queue.SimpleQueue[tuple[Chunk, list[Answer]] | BodaError] = queue.SimpleQueue()
-    slots = make_slots(1, _PROBED, [spec])
-    executor = Processes(source, [spec], slots, lambda c, a: answered.put((c, a)), answered.put, workers=workers)
     found: list[Pixels] = []
-    rest = islice(refs, _LOOKED_AT)
-    try:
-        while len(found) < _PROBED and (chunk := tuple(islice(rest, _PROBED - len(found)))):
-            executor.submit(Chunk(0, 0, 0, chunk, 1))
-            event = answered.get()
-            if isinstance(event, BodaError):
-                raise event
-            pixels = slots.pixels(0, 0)
-            found += [pixels[row].copy() for row, answer in enumerate(event[1]) if answer.verdicts[0] is None]
-    finally:
-        executor.close()
-        slots.close()
-    return np.stack(found) if found else np.empty((0, *spec.shape, 3), np.uint8)
+    with closing(decoded(source, list(islice(refs, _LOOKED_AT)), spec, workers=workers)) as pages:
+        for page in pages:
+            found += [one.copy() for one, bad in zip(page.pixels, page.verdicts, strict=True) if bad is None]
+            if len(found) >= _PROBED:
+                break
+    return np.stack(found[:_PROBED]) if found else np.empty((0, *spec.shape, 3), np.uint8)
