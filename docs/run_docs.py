@@ -66,13 +66,10 @@ def steps(page: str) -> Iterator[Step]:
             while end < len(lines) and (lines[end].startswith("    ") or _goes_on(lines, end)):
                 end += 1
             yield from _shell(lines, number, end)
-        elif lines[number] == "```python":
-            while lines[end] != "```":
-                end += 1
-            yield from _python(lines[number + 1 : end], number + 1)
         elif lines[number].startswith("```"):
-            while lines[end] != "```":
-                end += 1
+            end = lines.index("```", end) + 1
+            if lines[number] == "```python":
+                yield from _python(lines[number + 1 : end - 1], number + 1)
         number = end
 
 

@@ -137,13 +137,13 @@ def test_a_real_round_runs_and_everybody_computes_the_same(
             return embed.in_fresh_process(job)
         return contestants.do(job) | {"process_seconds": 0.0}
 
-    words = "--models mobilenetv2_100 --images photo --count 3 --rounds 1 --precision fp32 --seconds 0.01 --where"
+    words = "--models test_resnet --images photo --count 3 --rounds 1 --precision fp32 --seconds 0.01 --where"
     embed.main([*words.split(), str(tmp_path), "--out", str(tmp_path / "o.json")], run=here)
     rows = {row["contestant"]: row for row in json.loads((tmp_path / "o.json").read_text())["results"][0]["rows"]}
     assert set(rows) == {"loop", "loader", "ours fp32"}
     assert all(row["least_cosine"] > 0.9999 for row in rows.values())
     assert rows["ours fp32"]["limit_share"] > 0
-    assert capsys.readouterr().out.count("| mobilenetv2_100 |") == 3
+    assert capsys.readouterr().out.count("| test_resnet |") == 3
 
 
 def test_memory_is_measured_over_all_processes(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Feature sets: rows of one recipe, in the order of the frame, each with its key."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, overload
@@ -37,19 +37,12 @@ class PackedKeys(Sequence[str]):
         self._ends, self._data = ends, data
 
     @classmethod
-    def pack(cls, raw: Iterable[bytes]) -> "PackedKeys":
-        """Pack the bytes of keys."""
-        parts = list(raw)
-        ends = np.cumsum(np.fromiter(map(len, parts), np.int64, len(parts)), dtype=np.int64)
-        return cls(ends, np.frombuffer(b"".join(parts), np.uint8))
-
-    def as_array(self) -> npt.NDArray[np.uint8]:
-        """One flat array for a file: the ends as little-endian int64, then the bytes."""
-        return np.concatenate([self._ends.astype("<i8").view(np.uint8), self._data])
-
-    @classmethod
     def from_array(cls, array: npt.NDArray[np.uint8], count: int) -> "PackedKeys":
-        """Undo `as_array`, without a copy.
+        """Keys from the file beside a merged one, without a copy.
+
+        Args:
+            array: the ends as little-endian int64, then the bytes of all keys.
+            count: how many keys.
 
         Raises:
             ValueError: the array cannot hold so many keys.

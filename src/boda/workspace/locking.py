@@ -47,8 +47,9 @@ def held(folder: Path) -> Iterator[None]:
             if error.errno in _REFUSED:
                 raise Busy(str(folder), holder(folder)) from error
             raise ReadOnly(f"{folder}: locks do not work here: {error.strerror}") from error
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        with contextlib.suppress(OSError):  # on a full disk the lock still holds; only who holds it is not told
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         try:
             yield
         finally:

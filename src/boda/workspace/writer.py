@@ -255,18 +255,19 @@ class Writer:
             ).fetchone()
             if before == now:
                 return
-            order = merging.order_of(connection, recipe)
-            if len(order.content) == 0:
+            order = merging.stage(connection, recipe)
+            if order.rows == 0 or (order.segment is not None and not order.aligned):
                 return
-            stored = None if order.is_one_file else merging.write_merged(self._path, connection, recipe, order)
-            keys = None
-            if order.aligned is not None:
-                keys = merging.write_keys(self._path, connection, recipe, recipe_id)
+            stored = None
+            if order.segment is None:
+                stored = merging.write_merged(self._path, connection, recipe, order.rows)
+            keys = merging.write_keys(self._path, connection, recipe, recipe_id, order) if order.aligned else None
             with self._transaction():
                 connection.execute("DELETE FROM merged WHERE recipe = ?", (recipe,))
-                segment = int(order.segment[0])
+                segment = order.segment
                 if stored is not None:
-                    segment = self._move_rows(recipe, recipe_id, order, stored)
+                    segment = self._insert_segment(recipe, recipe_id, order.rows, stored)
+                    merging.move_rows(connection, recipe, segment)
                 if keys is not None:
                     segments.check_there(self._path, (segments.FOLDER, recipe_id, keys.file), keys.size)
                     connection.execute(
@@ -274,7 +275,7 @@ class Writer:
                         INSERT INTO merged (recipe, segment, rows, listing_generation, recipe_generation,
                             keys_file, keys_bytes, keys_sha256) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
                         """,
-                        (recipe, segment, order.aligned, *now, keys.file, keys.size, keys.sha256),
+                        (recipe, segment, order.embedded, *now, keys.file, keys.size, keys.sha256),
                     )
 
     def retry(self, keys: Sequence[str] | None = None) -> int:
@@ -429,17 +430,6 @@ class Writer:
         recipe, _ = self._recipe(recipe_id)
         segment = self._insert_segment(recipe, recipe_id, len(contents), stored)
         answers.record_features(self._connection, recipe, segment, contents)
-
-    def _move_rows(self, recipe: int, recipe_id: str, order: merging.Order, stored: Stored) -> int:
-        """Name the merged file in place of all others of the recipe. Returns its number."""
-        old = self._connection.execute("SELECT id FROM segment WHERE recipe = ?", (recipe,)).fetchall()
-        segment = self._insert_segment(recipe, recipe_id, len(order.content), stored)
-        self._connection.executemany(
-            "UPDATE feature SET segment = ?, row = ? WHERE content = ? AND recipe = ?",
-            ((segment, row, number, recipe) for row, number in enumerate(order.content.tolist())),
-        )
-        self._connection.executemany("DELETE FROM segment WHERE id = ?", old)
-        return segment
 
     def _name_labels(self, name: str, table: "pa.Table", stored: Stored) -> None:
         segments.check_there(self._path, (label_files.FOLDER, stored.file), stored.size)
