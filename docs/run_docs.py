@@ -12,8 +12,9 @@ In a page two kinds of blocks are run, from the top down, all in one folder:
   is a comment `# NAME.py`, a file that is written.
 
 What depends on the machine is not compared: times, rates, sizes, process ids, and the last digits of numbers with a
-decimal point. Where this machine would choose bf16, ids of recipes are not compared either. A line `...` in a page
-stands for any number of lines. The folder is shown as `/home/you`.
+decimal point. The id of a recipe is compared where its precision stands beside it and is the same: `auto` takes bf16 on
+some machines and fp32 on others. A line `...` in a page stands for any number of lines. The folder is shown as
+`/home/you`.
 """
 
 import argparse
@@ -27,7 +28,6 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -48,7 +48,7 @@ class Step:
     """Something a page runs, where it stands, and what the page says comes out."""
 
     kind: str
-    """`shell`, `python` or `file`."""
+    """`shell`; `single` or `exec`, as Python compiles it; or `file`."""
     source: str
     said: list[str]
     first: int
@@ -96,17 +96,16 @@ def _python(lines: list[str], start: int) -> Iterator[Step]:
         for example in doctest.DocTestParser().get_examples("\n".join(lines) + "\n"):
             first = start + example.lineno + example.source.count("\n")
             said = example.want.split("\n")[:-1] if example.want else []
-            yield Step("python", example.source, said, first, "")
+            yield Step("single", example.source, said, first, "")
     else:
-        yield Step("python", "\n".join(lines) + "\n", [], start + len(lines), "")
+        yield Step("exec", "\n".join(lines) + "\n", [], start + len(lines), "")
 
 
 _PYTHON = """
 import contextlib, io, json, sys, traceback
 names = {"__name__": "__main__"}
 for line in sys.stdin:
-    source, said = json.loads(line), io.StringIO()
-    mode = "single" if source.startswith("#one\\n") else "exec"
+    (source, mode), said = json.loads(line), io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
         try:
             exec(compile(source, "<page>", mode), names)
@@ -134,7 +133,7 @@ class Reader:
             name = step.source.split("\n")[0].removeprefix("# ")
             (self.home / name).write_text(step.source, "utf-8")
             return []
-        said = self._in_shell(step.source) if step.kind == "shell" else self._in_python(step.source, whole=not step.said)
+        said = self._in_shell(step.source) if step.kind == "shell" else self._in_python(step)
         lines = said.replace(str(self.home), HOME).rstrip("\n").split("\n")
         return [] if lines == [""] else lines
 
@@ -155,11 +154,12 @@ class Reader:
             text=True,
             timeout=400,
         )
-        failed = re.search(r"^(boda: |Error: )", done.stdout, re.MULTILINE) is not None
-        assert (done.returncode != 0) == failed, f"$ {command}\n{done.stdout}ended with status {done.returncode}"
-        return done.stdout
+        said = re.sub(r"^bash: line \d+: +\d+ Killed.*$", "Killed", done.stdout, flags=re.MULTILINE)
+        failed = re.search(r"^(boda: |Error: |Killed$)", said, re.MULTILINE) is not None
+        assert (done.returncode != 0) == failed, f"$ {command}\n{said}ended with status {done.returncode}"
+        return said
 
-    def _in_python(self, source: str, *, whole: bool) -> str:
+    def _in_python(self, step: Step) -> str:
         if self._python is None:
             self._python = subprocess.Popen(
                 [sys.executable, "-c", _PYTHON],
@@ -171,7 +171,7 @@ class Reader:
             )
         assert self._python.stdin is not None
         assert self._python.stdout is not None
-        self._python.stdin.write(json.dumps(source if whole and source.count("\n") > 1 else "#one\n" + source) + "\n")
+        self._python.stdin.write(json.dumps([step.source, step.kind]) + "\n")
         self._python.stdin.flush()
         return str(json.loads(self._python.stdout.readline()))
 
@@ -198,7 +198,8 @@ _MASKS = (
     (r"([\"'](seconds|images_per_s|limit_share|bottleneck)[\"']): [^,}]+", r"\1: MASKED"),
     (r"\s+", " "),
 )
-_BY_MACHINE = ((r"\b[0-9a-f]{16}\b", "ID"), (r"\b(fp32|bf16)\b", "PRECISION"))
+_PRECISION = re.compile(r"\b(fp32|bf16)\b")
+_ID = re.compile(r"\b[0-9a-f]{16}\b")
 _DECIMAL = re.compile(r"\d+\.\d+(?:e-?\d+)?")
 
 
@@ -213,6 +214,8 @@ def agree(page: Sequence[str], got: Sequence[str]) -> bool:
 
 def _alike(line: str, other: str) -> bool:
     line, other = _masked(line), _masked(other)
+    if not _PRECISION.search(line) or _PRECISION.findall(line) != _PRECISION.findall(other):
+        line, other = (_PRECISION.sub("PRECISION", _ID.sub("ID", one)) for one in (line, other))
     if _DECIMAL.sub("0.0", line) != _DECIMAL.sub("0.0", other):
         return False
     pairs = zip(_DECIMAL.findall(line), _DECIMAL.findall(other), strict=True)
@@ -220,16 +223,9 @@ def _alike(line: str, other: str) -> bool:
 
 
 def _masked(line: str) -> str:
-    for pattern, by in (*_MASKS, *(_BY_MACHINE if _takes_bf16() else ())):
+    for pattern, by in _MASKS:
         line = re.sub(pattern, by, line)
     return line.rstrip()
-
-
-@cache
-def _takes_bf16() -> bool:
-    from boda.encoders.precision import bf16_is_fast
-
-    return bf16_is_fast("cpu")
 
 
 def run(text: str, reader: Reader) -> tuple[str, list[str]]:

@@ -355,18 +355,38 @@ def test_missing_catalogue_is_damage(filled):
         open_workspace(filled.path)
 
 
-def test_read_only_disk_answers_every_question(filled, kit, tmp_path):
-    """On a file system mounted read-only everything that reads works, and writing is refused in one line."""
+@contextlib.contextmanager
+def mounted_read_only(folder: Path, place: Path) -> Iterator[Path]:
+    """The folder once more, on a file system mounted read-only; skips where mounting is not permitted."""
     mount = shutil.which("mount")
     if mount is None or os.geteuid() != 0:
         pytest.skip("mounting needs root")
-    place = tmp_path / "mounted"
     place.mkdir()
-    bind = subprocess.run([mount, "--bind", str(filled.path), str(place)], check=False)
-    if bind.returncode:
+    if subprocess.run([mount, "--bind", str(folder), str(place)], check=False).returncode:
         pytest.skip("mounting is not permitted here")
     try:
         subprocess.run([mount, "-o", "remount,bind,ro", str(place)], check=True)
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def interrupt_a_commit(folder: Path) -> None:
+    """Die in the middle of a transaction that has already written to the catalogue."""
+    child = os.fork()
+    if child == 0:
+        connection = catalogue._connect(folder, "rw")
+        connection.execute("PRAGMA cache_size = 1")
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("UPDATE image SET shown = hex(randomblob(3000))")
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert (folder / "boda.db-journal").stat().st_size > 0
+
+
+def test_read_only_disk_answers_every_question(filled, kit, tmp_path):
+    """On a file system mounted read-only everything that reads works, and writing is refused in one line."""
+    with mounted_read_only(filled.path, tmp_path / "mounted") as place:
         workspace = open_workspace(place)
         assert workspace.read_only is not None
         assert len(workspace) == 41
@@ -375,8 +395,16 @@ def test_read_only_disk_answers_every_question(filled, kit, tmp_path):
         assert damages(workspace) == []
         with pytest.raises(ReadOnly, match="cannot be written here"), workspace.write():
             pass
-    finally:
-        subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_interrupted_commit_on_a_read_only_disk_is_explained(filled, tmp_path):
+    """What must be undone first cannot be read where nothing can be written; the error says so."""
+    interrupt_a_commit(filled.path)
+    with (
+        mounted_read_only(filled.path, tmp_path / "mounted") as place,
+        pytest.raises(ReadOnly, match="interrupted commit"),
+    ):
+        open_workspace(place)
 
 
 def test_folder_without_permission_to_write_answers(filled, kit, monkeypatch):
@@ -390,20 +418,6 @@ def test_folder_without_permission_to_write_answers(filled, kit, monkeypatch):
 
 def test_interrupted_commit_is_undone_by_the_next_reader(filled, kit):
     """A journal that a dead process left is played back when the workspace is opened for reading."""
-    ready, go = os.pipe()
-    child = os.fork()
-    if child == 0:
-        connection = catalogue._connect(filled.path, "rw")
-        connection.execute("PRAGMA cache_size = 1")
-        connection.execute("PRAGMA cache_spill = 1")
-        connection.execute("BEGIN IMMEDIATE")
-        connection.execute("UPDATE image SET shown = hex(randomblob(3000))")
-        os.write(go, b"x")
-        os._exit(0)
-    os.read(ready, 1)
-    os.waitpid(child, 0)
-    os.close(ready)
-    os.close(go)
-    assert (filled.path / "boda.db-journal").exists()
+    interrupt_a_commit(filled.path)
     assert damages(open_workspace(filled.path)) == []
     kit.check_rows(filled)

@@ -113,6 +113,7 @@ def test_readers_see_whole_states_during_writes(workspace, kit):
     while os.waitpid(child, os.WNOHANG)[0] == 0:
         kit.check_rows(workspace)
         assert len(workspace.frame()) == 20
+        assert [finding for finding in examine(workspace, deep=True) if finding.severity == "damage"] == []
         reads += 1
     assert reads > 20
     assert examine(workspace, deep=True) == []

@@ -36,6 +36,9 @@ from boda.workspace.workspace import Workspace, create_workspace
 from boda.workspace.writer import Writer
 
 BLOCK_ROWS = 4096
+BATCH_ON_CPU = 16
+"""Images a lane encodes at once. On one core resnet18 took 33.0 ms an image in batches of 16, 33.7 of 8, 35.2 of 32."""
+BATCH_ELSEWHERE = 128
 _IO_ERRORS = 20
 """Failed reads in a row that mean the disk, not the files."""
 
@@ -236,7 +239,7 @@ class _Run:
         specs = [spec for i, spec in enumerate(pixel_specs) if spec is not None and pixel_specs.index(spec) == i]
         places = [specs.index(spec) for spec in pixel_specs if spec is not None]
         lanes_wanted = cores() if on_cpu else 1
-        batch = 32 if on_cpu else 128
+        batch = BATCH_ON_CPU if on_cpu else BATCH_ELSEWHERE
         slots = make_slots(2 * lanes_wanted + 2, batch, specs)
         flow = Flow(ids, places, slots, writer.has_features)
         with ExitStack() as ending:

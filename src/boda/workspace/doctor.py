@@ -11,6 +11,7 @@ from boda import keys as key_forms
 from boda.errors import BodaError, Damaged
 from boda.workspace import digests, label_files, repair, segments, sweeping, tallies
 from boda.workspace.atomic import open_no_follow
+from boda.workspace.features import segment_rows
 from boda.workspace.workspace import Workspace
 
 Severity = Literal["damage", "note"]
@@ -43,7 +44,7 @@ def examine(workspace: Workspace, *, deep: bool = False) -> list[Finding]:
 
     Always: the catalogue's structure and references, the seal over its digests, every named file with its size and
     header, and listed = embedded + quarantined after a finished run. Deep: every digest again, of the rows of the
-    catalogue, of segments, of label files.
+    catalogue, of segments, of label files. Files are hashed while nobody is locked out, so a run may go on meanwhile.
 
     Returns:
         What was found, damage first; empty where all is well.
@@ -52,11 +53,11 @@ def examine(workspace: Workspace, *, deep: bool = False) -> list[Finding]:
     try:
         with workspace.reading() as connection:
             findings.extend(_of_catalogue(connection, deep=deep))
-            for check in (_of_segments, _of_labels):
-                findings.extend(check(connection, workspace.path, deep=deep))
             findings.extend(_of_counts(connection))
             findings.extend(_of_orphans(connection, workspace.path))
             findings.extend(_of_runs(connection))
+        for check in (_of_segments, _of_keys, _of_labels):
+            findings.extend(check(workspace, deep=deep))
     except (BodaError, sqlite3.Error) as error:
         findings.append(Finding("damage", "catalogue", "boda.db", str(error), _RESTORE))
     return sorted(findings, key=lambda finding: finding.severity != "damage")
@@ -91,45 +92,65 @@ def _images_of(connection: sqlite3.Connection, bad: digests.BadChunk) -> str:
     return f" ({len(rows)} images, {first!r} to {last!r})"
 
 
-def _of_segments(connection: sqlite3.Connection, folder: Path, *, deep: bool) -> Iterator[Finding]:
-    for bad in repair.damaged_segments(folder, connection, deep=deep):
-        (used,) = connection.execute("SELECT count(*) FROM feature WHERE segment = ?", (bad.segment.id,)).fetchone()
-        where = f"{'/'.join(bad.segment.parts)} ({used} rows)"
-        yield Finding("damage", "segment", where, bad.why, _RECOMPUTE)
-    for why in repair.damaged_keys(folder, connection, deep=deep).values():
-        yield Finding("damage", "keys", segments.FOLDER, why, _RECOMPUTE)
-    rows = connection.execute(
-        """
-        SELECT r.digest, s.file, s.rows, count(f.row) FROM segment s JOIN recipe r ON r.id = s.recipe
-        LEFT JOIN feature f ON f.segment = s.id GROUP BY s.id HAVING count(f.row) <> s.rows
-        """
-    ).fetchall()
-    for recipe, file, written, named in rows:
-        where = f"{segments.FOLDER}/{recipe}/{file}"
-        yield Finding("damage", "segment", where, f"has {written} rows, of which boda.db names {named}", _RECOMPUTE)
-
-
-def _of_labels(connection: sqlite3.Connection, folder: Path, *, deep: bool) -> Iterator[Finding]:
-    for label_file in label_files.named(connection, folder):
-        where = f"{label_files.FOLDER}/{label_file.file} (labels {label_file.name!r})"
-        why: str | None = None
-        try:
-            with open_no_follow(folder, label_files.FOLDER, label_file.file) as file:
-                if file.seek(0, 2) != label_file.size:
-                    why = "is of another size than it was written"
+def _of_segments(workspace: Workspace, *, deep: bool) -> Iterator[Finding]:
+    with workspace.reading() as connection:
+        named = segment_rows(connection, workspace.path)
+    for segment in named.values():
+        why = repair.why_file(workspace.path, segment, deep=deep)
+        with workspace.reading() as connection:
+            if not repair.is_named(connection, segment):
+                continue
+            query = "SELECT count(*) FROM feature WHERE segment = ?"
+            (used,) = connection.execute(query, (segment.id,)).fetchone()
+            if not why and used != segment.rows:
+                why = f"has {segment.rows} rows, of which boda.db names {used}"
             if not why and deep:
-                digest = segments.digest_of(folder, (label_files.FOLDER, label_file.file))
-                why = None if digest == label_file.sha256 else "its bytes do not match their digest"
-            if not why:
-                label_files.read(folder, label_file)
-        except FileNotFoundError:
-            why = "it is missing"
-        except OSError as error:
-            why = f"cannot be opened: {error.strerror}"
-        except Damaged as error:
-            why = str(error).partition("; ")[0]
+                why = repair.why_rows(connection, segment)
         if why:
-            yield Finding("damage", "labels", where, why, "join that table again: boda label")
+            yield Finding("damage", "segment", f"{'/'.join(segment.parts)} ({used} rows)", why, _RECOMPUTE)
+
+
+def _of_keys(workspace: Workspace, *, deep: bool) -> Iterator[Finding]:
+    with workspace.reading() as connection:
+        named = list(repair.keys_files(connection, workspace.path))
+    for keys in named:
+        why = repair.why_keys(workspace.path, keys, deep=deep)
+        if why:
+            with workspace.reading() as connection:
+                still = keys in repair.keys_files(connection, workspace.path)
+            if still:
+                yield Finding("damage", "keys", "/".join(keys.parts), why, _RECOMPUTE)
+
+
+def _of_labels(workspace: Workspace, *, deep: bool) -> Iterator[Finding]:
+    with workspace.reading() as connection:
+        named = label_files.named(connection, workspace.path)
+    for label_file in named:
+        why = _why_labels(workspace.path, label_file, deep=deep)
+        if why:
+            with workspace.reading() as connection:
+                still = label_file in label_files.named(connection, workspace.path)
+            if still:
+                where = f"{label_files.FOLDER}/{label_file.file} (labels {label_file.name!r})"
+                yield Finding("damage", "labels", where, why, "join that table again: boda label")
+
+
+def _why_labels(folder: Path, label_file: label_files.LabelFile, *, deep: bool) -> str | None:
+    parts = (label_files.FOLDER, label_file.file)
+    try:
+        with open_no_follow(folder, *parts) as file:
+            if file.seek(0, 2) != label_file.size:
+                return "is of another size than it was written"
+        if deep and segments.digest_of(folder, parts) != label_file.sha256:
+            return "its bytes do not match their digest"
+        label_files.read(folder, label_file)
+    except FileNotFoundError:
+        return "it is missing"
+    except Damaged as error:
+        return str(error).partition("; ")[0]
+    except OSError as error:
+        return f"cannot be opened: {error.strerror}"
+    return None
 
 
 def _of_counts(connection: sqlite3.Connection) -> Iterator[Finding]:

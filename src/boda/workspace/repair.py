@@ -37,12 +37,16 @@ def damaged_segments(folder: Path, connection: sqlite3.Connection, *, deep: bool
         connection: to its catalogue.
         deep: hash each file and the contents of its rows; else only look at sizes and headers.
     """
-    named = segment_rows(connection, folder)
-    found = ((segment, _why_damaged(folder, connection, segment, deep=deep)) for segment in named.values())
-    return [BadSegment(segment, why) for segment, why in found if why]
+    bad = []
+    for segment in segment_rows(connection, folder).values():
+        why = why_file(folder, segment, deep=deep) or (why_rows(connection, segment) if deep else None)
+        if why:
+            bad.append(BadSegment(segment, why))
+    return bad
 
 
-def _why_damaged(folder: Path, connection: sqlite3.Connection, segment: SegmentRow, *, deep: bool) -> str | None:
+def why_file(folder: Path, segment: SegmentRow, *, deep: bool) -> str | None:
+    """Why the file of a segment cannot be trusted; None where it can."""
     try:
         open_segment(folder, segment)
         if deep and segments.digest_of(folder, segment.parts) != segment.sha256:
@@ -51,9 +55,20 @@ def _why_damaged(folder: Path, connection: sqlite3.Connection, segment: SegmentR
         return "it is missing"
     except (Damaged, OSError) as error:
         return str(error).partition("; ")[0]
-    if deep and _contents(connection, segment.id) != segment.contents:
-        return "the catalogue names other contents for its rows than were written"
     return None
+
+
+def why_rows(connection: sqlite3.Connection, segment: SegmentRow) -> str | None:
+    """Why the rows of a segment cannot be trusted; None where they can."""
+    if _contents(connection, segment.id) == segment.contents:
+        return None
+    return "the catalogue names other contents for its rows than were written"
+
+
+def is_named(connection: sqlite3.Connection, segment: SegmentRow) -> bool:
+    """Whether the catalogue still names a segment: another process may have merged it by now."""
+    query = "SELECT 1 FROM segment WHERE id = ? AND file = ?"
+    return connection.execute(query, (segment.id, segment.file)).fetchone() is not None
 
 
 def _contents(connection: sqlite3.Connection, segment: int) -> bytes:
@@ -86,17 +101,21 @@ def keys_files(connection: sqlite3.Connection, folder: Path) -> Iterator[KeysFil
 
 def damaged_keys(folder: Path, connection: sqlite3.Connection, *, deep: bool) -> dict[int, str]:
     """Number of the recipe to the reason, where the keys beside a merged file are missing or damaged."""
-    bad: dict[int, str] = {}
-    for keys in keys_files(connection, folder):
-        try:
-            segments.open_array(folder, keys.parts, shape=None, dtype="uint8", size=keys.size)
-            if deep and segments.digest_of(folder, keys.parts) != keys.sha256:
-                bad[keys.recipe] = f"{keys.parts[-1]}: its bytes do not match their digest"
-        except FileNotFoundError:
-            bad[keys.recipe] = f"{keys.parts[-1]}: it is missing"
-        except (Damaged, OSError) as error:
-            bad[keys.recipe] = str(error).partition("; ")[0]
-    return bad
+    found = {keys.recipe: why_keys(folder, keys, deep=deep) for keys in keys_files(connection, folder)}
+    return {recipe: why for recipe, why in found.items() if why}
+
+
+def why_keys(folder: Path, keys: KeysFile, *, deep: bool) -> str | None:
+    """Why a file of keys cannot be trusted; None where it can."""
+    try:
+        segments.open_array(folder, keys.parts, shape=None, dtype="uint8", size=keys.size)
+        if deep and segments.digest_of(folder, keys.parts) != keys.sha256:
+            return "its bytes do not match their digest"
+    except FileNotFoundError:
+        return "it is missing"
+    except (Damaged, OSError) as error:
+        return str(error).partition("; ")[0]
+    return None
 
 
 def forget(connection: sqlite3.Connection, bad: list[BadSegment]) -> int:
