@@ -1,6 +1,7 @@
 # make demo    set everything up, then the main job, offline, on real images
 # make test    set everything up, then every test
 # make check   format, lint, types, layers
+# make docs    run what the pages show, and put what is true in its place
 # make campaign-kill   200 kills at random moments, each workspace looked at
 
 VENV := .venv
@@ -8,7 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: setup demo test check campaign-kill help-page clean
+.PHONY: setup demo test check campaign-kill docs help-page clean
 
 setup: $(READY)
 
@@ -35,8 +36,11 @@ check: setup
 campaign-kill: setup
 	$(BIN)/python -m pytest tests/campaigns/test_kill.py --kills 200
 
+docs: setup
+	$(BIN)/python docs/run_docs.py --write
+
 help-page: setup
-	$(BIN)/python docs/write_help.py
+	$(BIN)/python -m boda.cli.help_page docs/help.md
 
 clean:
 	rm -rf $(VENV) demo dist build

@@ -95,7 +95,7 @@ class Processes:
         workers: int,
         patience: Patience | None = None,
     ) -> None:
-        """Start `workers` processes.
+        """Start at most `workers` processes, as work comes.
 
         Args:
             source: pickled into each process.
@@ -103,7 +103,7 @@ class Processes:
             slots: where they go.
             deliver: takes each chunk's answers, in the dispatching thread.
             fail: takes the error that ends everything, in the dispatching thread.
-            workers: how many processes.
+            workers: how many processes at most.
             patience: time limits.
         """
         self._patience = patience or Patience()
@@ -153,8 +153,10 @@ class Processes:
                 _end(decoder)
 
     def _start_missing(self) -> None:
-        while len(self._decoders) < self._workers:
-            self._decoders.append(self._start())
+        """As many as there is work for, and at most `workers`."""
+        free = sum(decoder.task is None for decoder in self._decoders)
+        wanted = min(self._workers - len(self._decoders), len(self._waiting) - free)
+        self._decoders += [self._start() for _ in range(wanted)]
 
     def _start(self) -> _Decoder:
         ours, theirs = socket.socketpair()
