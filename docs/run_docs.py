@@ -11,8 +11,8 @@ In a page two kinds of blocks are run, from the top down, all in one folder:
 - a fenced block of Python: with `>>>`, each example with its output, all in one namespace; or, where its first line
   is a comment `# NAME.py`, a file that is written.
 
-What depends on the machine is not compared: times, rates, sizes, process ids, and the last digits of numbers with a
-decimal point. The id of a recipe is compared where its precision stands beside it and is the same: `auto` takes bf16 on
+What depends on the machine is not compared: times, rates, sizes, process ids, names of stored files, and the last
+digits of numbers with a decimal point. The id of a recipe is compared where its precision stands beside it and is the same: `auto` takes bf16 on
 some machines and fp32 on others. A line `...` in a page stands for any number of lines. The folder is shown as
 `/home/you`.
 """
@@ -194,6 +194,7 @@ _MASKS = (
     (r"\b[\d.]+ (B|kB|MB|GB)\b", "SIZE"),
     (r"\bprocess \d+", "process PID"),
     (r"([\"'](seconds|images_per_s|limit_share|bottleneck)[\"']): [^,}]+", r"\1: MASKED"),
+    (r"\b[0-9a-f]{32}\.npy\b", "DIGEST.npy"),
     (r"\s+", " "),
 )
 _PRECISION = re.compile(r"\b(fp32|bf16)\b")
