@@ -12,9 +12,9 @@ In a page two kinds of blocks are run, from the top down, all in one folder:
   is a comment `# NAME.py`, a file that is written.
 
 What depends on the machine is not compared: times, rates, sizes, process ids, names of stored files, and the last
-digits of numbers with a decimal point. The id of a recipe is compared where its precision stands beside it and is the same: `auto` takes bf16 on
-some machines and fp32 on others. A line `...` in a page stands for any number of lines. The folder is shown as
-`/home/you`.
+digits of numbers with a decimal point. The id of a recipe is compared where its precision stands beside it and is the
+same: `auto` takes bf16 on some machines and fp32 on others. A line `...` in a page stands for any number of lines. The
+folder is shown as `/home/you`.
 """
 
 import argparse

@@ -96,7 +96,7 @@ def read_cells(file: IO[bytes], name: str) -> "pa.Table":
         if has_ending(name, PARQUET):
             import pyarrow.parquet as pq
 
-            return pq.read_table(file)
+            return pq.read_table(file, use_threads=False, pre_buffer=False)  # threads: see workspace/label_files.py
         unpacked = gzip.GzipFile(fileobj=file) if plain != name.lower() else file
         return _read_lines(unpacked, name) if plain.endswith(".jsonl") else _read_rows(unpacked, plain)  # type: ignore[arg-type]
     except (pa.ArrowException, csv.Error, UnicodeError, EOFError) as error:
