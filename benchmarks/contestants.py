@@ -105,10 +105,11 @@ def limits(job: Job) -> dict[str, Any]:
 
     `job.precision` is the fullest wanted: `fp32` leaves bf16 out, `auto` takes it where the hardware is fast at it.
     """
-    from limit import BATCH, decode_rate, forward_rates
+    from limit import decode_rate, forward_rates
 
     import boda
     from boda.encoders.precision import bf16_is_fast
+    from boda.pipelines.embed import BATCH_ON_CPU
     from boda.pixels.prepare import prepare
 
     files = [path.read_bytes() for path in sorted(Path(job.images).iterdir())[: _sample(job)]]
@@ -119,8 +120,8 @@ def limits(job: Job) -> dict[str, Any]:
         decoder: decode_rate(files, replace(spec, decoder=decoder), seconds=job.seconds)
         for decoder in ("scaled", "exact")
     }
-    some = [prepare(data, spec)[0] for data in files[:BATCH]]
-    batch = np.stack([some[i % len(some)] for i in range(BATCH)])
+    some = [prepare(data, spec)[0] for data in files[:BATCH_ON_CPU]]
+    batch = np.stack([some[i % len(some)] for i in range(BATCH_ON_CPU)])
     half = job.precision == "bf16" or (job.precision == "auto" and bf16_is_fast("cpu"))
     forward = {
         precision: forward_rates(encoder.at(precision), batch, cores(), seconds=job.seconds)

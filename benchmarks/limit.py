@@ -16,8 +16,6 @@ from boda.encoders.threads import one_core_for_this_thread
 from boda.pixels.prepare import prepare
 from boda.pixels.spec import PixelSpec
 
-BATCH = 32
-
 
 def limit(decode: float, forward: float, cores: int) -> float:
     """Images per second, where decoding and forward share the cores without any loss.

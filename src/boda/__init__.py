@@ -17,10 +17,13 @@ _PUBLIC = {
     "info": "boda.pipelines.info:info",
     "doctor": "boda.pipelines.doctor:doctor",
     "quarantine": "boda.pipelines.quarantine:quarantine",
+    "export_quarantine": "boda.pipelines.quarantine:export_quarantine",
+    "retry_quarantined": "boda.pipelines.quarantine:retry_quarantined",
     "export": "boda.pipelines.export:export",
     "import_features": "boda.pipelines.import_features:import_features",
     "demo": "boda.pipelines.demo:demo",
     "load_encoder": "boda.encoders.registry:load_encoder",
+    "list_encoders": "boda.pipelines.encoders:encoders",
     "open_source": "boda.sources.opening:open_source",
     "Workspace": "boda.workspace.workspace:Workspace",
     "FeatureSet": "boda.workspace.features:FeatureSet",
@@ -41,12 +44,15 @@ if TYPE_CHECKING:
     from boda.pipelines.demo import demo as demo
     from boda.pipelines.doctor import doctor as doctor
     from boda.pipelines.embed import embed as embed
+    from boda.pipelines.encoders import encoders as list_encoders
     from boda.pipelines.export import export as export
     from boda.pipelines.import_features import import_features as import_features
     from boda.pipelines.info import info as info
     from boda.pipelines.label import label as label
     from boda.pipelines.predict import predict as predict
+    from boda.pipelines.quarantine import export_quarantine as export_quarantine
     from boda.pipelines.quarantine import quarantine as quarantine
+    from boda.pipelines.quarantine import retry_quarantined as retry_quarantined
     from boda.pipelines.search import search as search
     from boda.pixels.spec import PixelSpec as PixelSpec
     from boda.recipe import Recipe as Recipe

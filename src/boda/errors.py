@@ -13,6 +13,7 @@ BodaError
 │   ├── Busy               another process is writing; says its pid
 │   ├── ReadOnly           the workspace can be read but not written here; says why
 │   └── Damaged            content that does not match its digest
+├── SourceFailing          reads fail again and again: the disk or mount under the images
 ├── DiskTrouble            the disk is full or failing; what was committed stays
 ├── DecoderBroken          decoders die on everything here: not the files' fault
 └── NothingEmbedded        no image gave features
@@ -89,6 +90,10 @@ class Damaged(WorkspaceError):
 
 class DiskTrouble(BodaError, OSError):
     """The disk is full or failing. What was committed stays; run again once there is room."""
+
+
+class SourceFailing(BodaError, OSError):
+    """Reads fail again and again: the disk or mount under the images is failing, not the files."""
 
 
 class DecoderBroken(BodaError):

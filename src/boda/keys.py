@@ -35,21 +35,20 @@ def to_text(key: str) -> str:
     >>> to_text("cat.jpg"), to_text("caf\\udce9.jpg")
     ('cat.jpg', 'bytes:636166e92e6a7067')
     """
-    return key if is_utf8(key) else _PREFIX + to_bytes(key).hex()
+    return key if is_utf8(key) and not key.startswith(_PREFIX) else _PREFIX + to_bytes(key).hex()
 
 
 def from_text(text: str) -> str:
-    """The key that stands in a table as this text. Undoes `to_text`.
+    """The key that stands in a table as this text. Undoes `to_text`; text that it never writes stays as it is.
 
-    A file whose name really begins with `bytes:` keeps it: only hex of bytes that are not UTF-8 is taken back.
+    A name that itself begins with `bytes:` is written in hex too, so that no two keys have one text.
     """
     if not text.startswith(_PREFIX):
         return text
     try:
-        key = from_bytes(bytes.fromhex(text.removeprefix(_PREFIX)))
+        return from_bytes(bytes.fromhex(text.removeprefix(_PREFIX)))
     except ValueError:
         return text
-    return text if is_utf8(key) else key
 
 
 def to_json(key: str) -> str | dict[str, str]:

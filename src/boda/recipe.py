@@ -31,7 +31,8 @@ class Recipe:
     """None only where nobody knows: features that were imported."""
     precision: Precision = "fp32"
     arguments: Mapping[str, Any] = field(default_factory=dict)
-    """Of the architecture, where they are not its defaults; the version of our own code for handmade features."""
+    """Of the architecture, where they are not its defaults; the version of our own code: `version` of handmade
+    features, `adapter` of what stands around a torch network."""
     name: str = field(default="", compare=False)
     licence: str = field(default="", compare=False)
 

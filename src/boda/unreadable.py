@@ -31,14 +31,16 @@ class Code(StrEnum):
     UNSTABLE = "unstable"
     IO_ERROR = "io_error"
     TOO_LARGE = "too_large"
+    UNREACHABLE = "unreachable"
     # identify
     NOT_AN_IMAGE = "not_an_image"
     NOT_A_RASTER_IMAGE = "not_a_raster_image"
     NEEDS_PLUGIN = "needs_plugin"
     HEADER_LIMIT = "header_limit"
-    # decode
+    # read (of an archive or table), decode
     TRUNCATED = "truncated"
     CORRUPT = "corrupt"
+    # decode
     TOO_MANY_PIXELS = "too_many_pixels"
     MEMORY_LIMIT = "memory_limit"
     WORKER_DIED = "worker_died"

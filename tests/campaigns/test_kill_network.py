@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hostile import picture
 
 import boda
+from hostile import picture
 
 CHILD = """
 import sys

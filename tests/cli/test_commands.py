@@ -268,6 +268,68 @@ def test_stopping_exits_with_130(tmp_path, number):
     assert len(errors.splitlines()) == 1
 
 
+SLOW = """
+import time
+import torch
+import boda
+
+class Net(torch.nn.Module):
+    pixels = boda.PixelSpec(resize=8, crop=(8, 8))
+
+    def __init__(self):
+        super().__init__()
+        self.big = torch.nn.Parameter(torch.zeros(512, 512))
+
+    def forward(self, batch):
+        if len(batch) > 2:
+            open("encoding", "w").close()
+            end = time.monotonic() + 15
+            while time.monotonic() < end:
+                torch.mm(self.big, self.big)
+        return batch.flatten(1)
+
+def make():
+    return Net()
+"""
+
+
+@pytest.mark.slow
+def test_a_stopped_run_does_not_wait_for_a_slow_batch(photos, tmp_path):
+    """An operator of torch that still runs neither holds the end up nor makes it a crash: one line and 130."""
+    pytest.importorskip("torch")
+    (tmp_path / "boda_slow_net.py").write_text(SLOW)
+    command = [sys.executable, "-m", "boda", "embed", photos, "-e", "boda_slow_net:make", "--precision", "fp32"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as child:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "encoding").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        asked = time.monotonic()
+        child.send_signal(signal.SIGINT)
+        _, errors = child.communicate(timeout=30)
+        took = time.monotonic() - asked
+    assert (child.returncode, len(errors.splitlines())) == (130, 1), errors
+    assert errors.startswith("boda: stopped")
+    assert took < 5
+
+
+@pytest.mark.parametrize("verb", ["embed", "predict"])
+def test_an_option_that_is_not_given_is_not_asked_for(run, monkeypatch, verb):
+    """An encoder of one's own keeps its decoder unless --decode says another."""
+    import boda
+
+    asked = []
+
+    def note(*_: object, **options: object) -> None:
+        asked.append(options["decode"])
+        raise boda.BodaError("enough")
+
+    monkeypatch.setattr(boda, verb, note)
+    one_line(run(verb, "x"))
+    one_line(run(verb, "x", "--decode", "exact"))
+    assert asked == [None, "exact"]
+    assert "default: scaled" in " ".join(run(verb, "--help").stdout.split())
+
+
 def test_a_bug_is_one_line_too(tmp_path):
     """An unexpected error names itself, says it is a bug, and exits with 1."""
     code = (

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,39 @@ def test_a_wrong_path_is_told_without_torch():
     assert loaded_after(ENDS.format(["info", "nowhere"], 1)).isdisjoint(
         {"torch", "timm", "sklearn", "skimage", "matplotlib", "rich"}
     )
+
+
+def test_the_public_names_are_these():
+    """Each can be had, and none hides a package of the same name."""
+    import boda
+
+    assert set(boda.__all__) == {
+        *("open", "embed", "search", "predict", "label", "info", "doctor", "export", "import_features", "demo"),
+        *("quarantine", "export_quarantine", "retry_quarantined", "load_encoder", "list_encoders", "open_source"),
+        *("Workspace", "FeatureSet", "Recipe", "PixelSpec", "Encoder", "Source", "ImageRef", "BodaError"),
+    }
+    for name in boda.__all__:
+        assert callable(getattr(boda, name))
+    packages = {path.parent.name for path in Path(boda.__file__).parent.glob("*/__init__.py")}
+    assert packages.isdisjoint(boda.__all__)
+
+
+def seconds(*arguments: str) -> float:
+    """The least wall time of seven fresh processes."""
+    found = []
+    for _ in range(7):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, *arguments], capture_output=True, check=True, timeout=60)
+        found.append(time.perf_counter() - began)
+    return min(found)
+
+
+@pytest.mark.slow
+def test_starting_takes_no_time():
+    """`import boda` within 60 ms and `boda --help` within 150 ms of what Python itself takes; measured 10 and 53."""
+    python_itself = seconds("-c", "pass")
+    assert seconds("-c", "import boda") - python_itself < 0.060
+    assert seconds("-m", "boda", "--help") - python_itself < 0.150
 
 
 @pytest.mark.slow

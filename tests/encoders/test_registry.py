@@ -11,6 +11,7 @@ import pytest
 import boda
 from boda.encoders import registry
 from boda.encoders.registry import encoder_for, encoder_names, load_encoder
+from boda.encoders.torch_encoder import ADAPTER
 from boda.errors import NotFound, Refused, UnknownEncoder
 
 
@@ -65,6 +66,13 @@ def test_every_family_is_there():
         assert callable(getattr(importlib.import_module(module), function))
 
 
+def test_torch_encoders_count_the_code_around_the_network():
+    """Features of another version of our normalising and pooling never pass for these."""
+    recipe = load_encoder("auto").recipe
+    assert recipe.arguments == {"adapter": ADAPTER}
+    assert replace(recipe, arguments={"adapter": ADAPTER + 1}).id != recipe.id
+
+
 def test_decode_is_part_of_the_recipe():
     """`exact` and `scaled` decode other pixels, so they are other recipes; the width is the same."""
     scaled, exact = (load_encoder("handmade:hog-colour", decode=decode) for decode in ("scaled", "exact"))
@@ -96,16 +104,27 @@ def test_a_recipe_finds_its_encoder_again(resnet_file: Path):
 def test_other_weights_are_no_stand_in(resnet_file: Path):
     """The same architecture with other weights gives other numbers, and is refused."""
     recipe = load_encoder("timm:test_resnet", weights=resnet_file).recipe
-    with pytest.raises(Refused, match="other weights"):
+    with pytest.raises(Refused, match=f"weights '{'0' * 64}' there, '{recipe.weights}' here"):
         encoder_for(replace(recipe, weights="0" * 64), weights=resnet_file)
 
 
 def test_a_recipe_never_runs_code():
     """A workspace may be a stranger's: a recipe that names a module is not imported."""
-    recipe = replace(load_encoder("handmade:hog-colour").recipe, name="antigravity:geohash")
-    with pytest.raises(Refused, match="which is code"):
-        encoder_for(recipe)
+    for name in ("antigravity:geohash", "auto:geohash"):
+        recipe = replace(load_encoder("handmade:hog-colour").recipe, name=name)
+        with pytest.raises(Refused, match=f"which is code: if you trust it, say --encoder {name}"):
+            encoder_for(recipe)
     assert "antigravity" not in sys.modules
+
+
+def test_an_encoder_that_is_named_or_given_must_have_the_recipe():
+    """Where the user says what made the features, that is loaded as the recipe wants it, and compared."""
+    exact = load_encoder("handmade:hog-colour", decode="exact")
+    unnamed = replace(exact.recipe, name="my_module:make")
+    assert encoder_for(unnamed, "handmade:hog-colour").recipe == exact.recipe
+    assert encoder_for(unnamed, exact) is exact
+    with pytest.raises(Refused, match=r"pixels .* there, .* here"):
+        encoder_for(unnamed, load_encoder("handmade:hog-colour"))
 
 
 def test_nobody_computes_an_unknown_recipe():

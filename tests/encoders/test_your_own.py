@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import boda
+from boda.encoders.your_own import _tokens
 from boda.errors import Refused, UnknownEncoder
 
 NET = '''
@@ -37,6 +38,29 @@ def nothing():
 
 def honest():
     return boda.load_encoder("handmade:hog-colour")
+
+def exacting():
+    net = make()
+    net.pixels = boda.PixelSpec(resize=8, crop=(8, 8), decoder="exact", range=(0, 4095), stretch="asinh:0,10")
+    return net
+
+def exacting_encoder():
+    return boda.load_encoder("handmade:hog-colour", decode="exact", range=(0, 4095))
+
+class Without:
+    def __init__(self, lacking):
+        whole = boda.load_encoder("handmade:hog-colour")
+        for name in {"recipe", "width", "device", "at"} - {lacking}:
+            setattr(self, name, getattr(whole, name))
+
+    def __call__(self, pixels):
+        return pixels
+
+def without_device():
+    return Without("device")
+
+def without_at():
+    return Without("at")
 
 near_make = 3
 '''
@@ -84,9 +108,34 @@ def test_comments_do_not_change_the_recipe_and_code_does(module):
     """What the file says counts, not how it looks."""
     codes = [
         boda.load_encoder(f"{module(text)}:make").recipe.arguments["code"]
-        for text in (NET, NET.replace("# a comment", "# another\n"), NET.replace("Dropout()", "ReLU()"))
+        for text in (
+            NET,
+            NET.replace("# a comment", "# another\n").replace("    ", "        ").replace("boda\n", "boda\n\n\n", 1),
+            NET.replace("Dropout()", "ReLU()"),
+            NET.replace("    torch.manual_seed(0)\n", "    if 1:\n        torch.manual_seed(0)\n"),
+        )
     ]
-    assert codes[0] == codes[1] != codes[2]
+    assert codes[0] == codes[1]
+    assert len(set(codes)) == 3
+
+
+def test_the_digest_of_code_is_the_same_in_every_python():
+    """Words are told apart, and a formatted string is one word: pinned, as other versions must say the same."""
+    source = 'def f(x):\n    """Doc."""  # why\n\n    return f"{x!r:>{3}} {f\'{x}\'}" f"""a\n{x}"""\n'
+    assert list(_tokens(source)) == [
+        *("def", "f", "(", "x", ")", ":", "NEWLINE", "INDENT", '"""Doc."""', "NEWLINE", "return"),
+        *("f\"{x!r:>{3}} {f'{x}'}\"", 'f"""a\n{x}"""', "NEWLINE", "DEDENT", "ENDMARKER"),
+    ]
+
+
+def test_only_what_was_asked_for_replaces_its_own_pixels(module):
+    """Decoder, range and stretch that a module brings stay, unless others are asked for."""
+    name = module()
+    own = boda.load_encoder(f"{name}:exacting").recipe.pixels
+    assert (own.decoder, own.range, own.stretch) == ("exact", (0, 4095), "asinh:0.0,10.0")
+    asked = boda.load_encoder(f"{name}:exacting", decode="scaled", stretch="log:1,10").recipe.pixels
+    assert (asked.decoder, asked.range, asked.stretch) == ("scaled", (0, 4095), "log:1.0,10.0")
+    assert boda.load_encoder(f"{name}:make").recipe.pixels.decoder == "scaled"
 
 
 def test_an_encoder_is_used_as_it_is(module):
@@ -98,6 +147,13 @@ def test_an_encoder_is_used_as_it_is(module):
         boda.load_encoder(f"{name}:honest", weights="x.pt")
     with pytest.raises(Refused, match="leave out --decode"):
         boda.load_encoder(f"{name}:honest", decode="exact")
+    with pytest.raises(Refused, match="runs on cpu: leave out --device cuda"):
+        boda.load_encoder(f"{name}:honest", device="cuda")
+    boda.load_encoder(f"{name}:exacting_encoder", decode="exact", range=(0, 4095), device="cpu")
+    with pytest.raises(Refused, match="leave out --range"):
+        boda.load_encoder(f"{name}:exacting_encoder", range=(0, 255))
+    with pytest.raises(Refused, match="leave out --decode"):
+        boda.load_encoder(f"{name}:exacting_encoder", decode="scaled")
 
 
 def test_weights_go_into_a_torch_module(module, tmp_path: Path):
@@ -114,7 +170,13 @@ def test_weights_go_into_a_torch_module(module, tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("function", "told"),
-    [("unpooled", "add pooling"), ("bare", "without `pixels`"), ("nothing", "returned NoneType")],
+    [
+        ("unpooled", "add pooling"),
+        ("bare", "without `pixels`"),
+        ("nothing", "returned NoneType"),
+        ("without_device", "no proper device"),
+        ("without_at", "no proper at"),
+    ],
 )
 def test_what_is_no_encoder_is_refused(module, function: str, told: str):
     """With what it lacks, in one line."""

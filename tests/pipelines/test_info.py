@@ -1,6 +1,7 @@
 """Info counts what is inside, and believes a new place of the images only when they are there."""
 
 import json
+import os
 import shutil
 
 import pytest
@@ -20,6 +21,21 @@ def test_it_counts_what_is_inside(workspace, photos):
     assert found.reasons == {"identify/not_an_image": 1}
     assert found.bytes > 12 * 2020 * 4
     assert json.loads(json.dumps(found.as_json()))["recipes"][0]["id"] == recipe.id
+
+
+def test_it_opens_no_file_of_features(workspace):
+    """Widths come from the catalogue: a workspace whose features are gone is still described."""
+    for segment in workspace.path.rglob("*.npy"):
+        segment.unlink()
+    assert [recipe.width for recipe in boda.info(workspace).recipes] == [2020]
+
+
+def test_a_root_that_is_not_utf8_is_shown_and_escaped_in_json(workspace, photos):
+    """As the file system has it, and in JSON as bytes."""
+    odd = photos.rename(photos.with_name("caf\udce9"))
+    found = boda.info(workspace, source=odd)
+    assert found.source == str(odd)
+    assert json.loads(json.dumps(found.as_json()))["source"] == {"bytes": os.fsencode(odd).hex()}
 
 
 def test_moved_images_are_found_again(workspace, photos):

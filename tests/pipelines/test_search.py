@@ -28,6 +28,30 @@ def test_an_image_file_is_embedded_by_the_same_recipe(workspace, photos):
     assert found.recipe.id == load_encoder("handmade:hog-colour").recipe.id
 
 
+def test_no_image_is_decoded_in_this_process(workspace, photos, monkeypatch):
+    """Neither the query nor a hit: a hostile file can take a decoder with it, not the search."""
+    from boda.pixels import decode, prepare
+
+    def never(*_: object) -> None:
+        raise AssertionError("decoded here")
+
+    expected = boda.search(workspace, row="red 1.png", k=3)
+    monkeypatch.setattr(prepare, "open_picture", never)
+    monkeypatch.setattr(decode, "open_picture", never)
+    assert boda.search(workspace, image=photos / "red 1.png", k=3).hits.keys[0] == "red 1.png"
+    assert boda.search(workspace, row="red 1.png", k=3, to=expected.sheet.with_name("again.png")).hits == expected.hits
+    with Image.open(expected.sheet) as first, Image.open(expected.sheet.with_name("again.png")) as again:
+        np.testing.assert_array_equal(np.asarray(first), np.asarray(again))
+
+
+def test_the_query_is_read_as_images_of_a_source_are(workspace, tmp_path):
+    """A huge file is refused unread; here it is a hole."""
+    with (tmp_path / "x.png").open("wb") as file:
+        file.truncate((512 << 20) + 1)
+    with pytest.raises(BadImage, match="read/too_large"):
+        boda.search(workspace, image=tmp_path / "x.png")
+
+
 def test_the_sheet_is_beside_the_workspace_and_may_be_drawn_again(workspace):
     """The default place is NAME-search/; the same command may write there again."""
     first = boda.search(workspace, row="red 0.png")

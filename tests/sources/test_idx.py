@@ -84,7 +84,7 @@ def test_rows_beyond_the_end_of_a_cut_file_are_errors(tmp_path, idx_of, packed):
     source = open_source(path)
     first, _, third, _ = source.entries()
     np.testing.assert_array_equal(pixels(source, first), GREY[0])
-    with pytest.raises(BadImage, match="read/io_error"):
+    with pytest.raises(BadImage, match=r"read/(truncated|corrupt|unreachable)"):
         source.read(third)
 
 

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from boda.errors import NotFound, Refused, SourceError
+from boda.sources.base import root_text
 from boda.sources.folder import Folder
 from boda.sources.opening import SUPPORTED, open_described, open_source
 from boda.sources.parquet import ParquetSource
@@ -117,3 +118,13 @@ def test_opening_a_folder_loads_no_heavy_library(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_root_of_any_description_is_text(tmp_path):
+    """A path, a path that is not UTF-8, a URL, none."""
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")
+    os.mkdir(odd)
+    for where in (str(tmp_path), odd):
+        assert root_text(open_source(where).description) == where
+    assert root_text({"kind": "url", "root": "s3://bucket/x"}) == "s3://bucket/x"
+    assert root_text({"kind": "together"}) == ""

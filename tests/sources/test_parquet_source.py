@@ -114,7 +114,7 @@ def test_a_file_that_became_shorter_misses_rows(tmp_path):
         source.read(second)
 
 
-def test_a_damaged_file_is_an_io_error_of_its_rows(tmp_path):
+def test_a_damaged_file_costs_its_rows(tmp_path):
     """The listing needs only the end of the file; damage before it shows in reading."""
     path = write(tmp_path, {"image": [os.urandom(3000) for _ in range(5)]}, compression="zstd", use_dictionary=False)
     source = open_source(path)
@@ -122,7 +122,7 @@ def test_a_damaged_file_is_an_io_error_of_its_rows(tmp_path):
     data = bytearray(path.read_bytes())
     data[4:200] = bytes(196)
     path.write_bytes(data)
-    with pytest.raises(BadImage, match="read/io_error"):
+    with pytest.raises(BadImage, match=r"read/(truncated|corrupt|unreachable)"):
         source.read(refs[0])
 
 

@@ -37,7 +37,7 @@ def test_a_part_is_cut_out(tmp_path):
 def test_a_part_beyond_the_end_is_an_error(tmp_path):
     """No part is ever shorter than asked for."""
     (tmp_path / "x").write_bytes(b"12345")
-    assert verdict(tmp_path / "x", read_part, 3, 5) == ("read", "io_error")
+    assert verdict(tmp_path / "x", read_part, 3, 5) == ("read", "truncated")
 
 
 @pytest.mark.parametrize("name", ["gone.jpg", "gone/x.jpg", "n" * 300, "nul\0.jpg"])

@@ -108,7 +108,7 @@ def test_a_cut_archive_says_that_its_end_is_lost(tmp_path, tar_of, left, packed)
         if number == 0 and left >= 512 + 600:
             assert source.read(ref).data == b"\1" * 600
         else:
-            with pytest.raises(BadImage, match="read/io_error"):
+            with pytest.raises(BadImage, match=r"read/(truncated|corrupt|unreachable)"):
                 source.read(ref)
 
 

@@ -136,3 +136,10 @@ def test_joining_real_ids_needs_no_new_embedding(boda_data, workspace, kit):
     frame = workspace.frame()
     assert all(len(text) == 18 and text.isdigit() for text in frame["objid"].to_pylist())
     assert frame["derived_label"].to_pylist().count("merger") == 200
+
+
+def test_a_table_of_twins_is_refused():
+    """Rows that all fight for one image label nothing, and say so."""
+    table = pa.table({"file": ["a.jpg", "a.jpg", "zzz.jpg"], "score": [1, 2, 3]})
+    with pytest.raises(Refused, match="twin"):
+        join(["a.jpg", "b.jpg"], table)

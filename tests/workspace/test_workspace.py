@@ -366,6 +366,28 @@ def test_unknown_key_names_near_ones(workspace, kit):
         workspace.content_of("dogs/rexx.jpg")
 
 
+def test_many_references_are_the_single_ones(workspace, kit):
+    """In the order asked for, each key once; one that is not there is named."""
+    kit.fill(workspace, ["cats/tom.jpg", "cats/tim.jpg", "dogs/rex.jpg"])
+    keys = ["dogs/rex.jpg", "cats/tom.jpg", "dogs/rex.jpg"]
+    assert list(workspace.refs(keys).items()) == [(key, workspace.ref(key)) for key in keys[:2]]
+    assert workspace.refs([]) == {}
+    with pytest.raises(NotFound, match=r"rex\.jpg"):
+        workspace.refs(["cats/tom.jpg", "dogs/rexx.jpg"])
+
+
+def test_the_width_is_known_without_features(workspace, kit):
+    """Before there is a row, and by keyword as everywhere."""
+    with workspace.write() as writer:
+        writer.add_recipe(kit.recipe, 8)
+        writer.add_recipe(kit.other, 9)
+    assert (workspace.width(), workspace.width(kit.recipe), workspace.width(recipe="hash")) == (9, 8, 8)
+    assert workspace.recipe(recipe="hash") == kit.recipe
+    assert workspace.features(recipe="hash").array.shape == (0, 8)
+    with pytest.raises(NotFound):
+        workspace.width("resnet")
+
+
 def test_recipe_by_id_prefix_name_or_none(workspace, kit):
     """A recipe is found by id, beginning of the id, name; None is the latest; unknown ones list what is there."""
     with pytest.raises(NotFound, match="no features yet"):

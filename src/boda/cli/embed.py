@@ -38,9 +38,7 @@ if TYPE_CHECKING:
 @click.option(
     "--decode",
     type=click.Choice(["scaled", "exact"]),
-    default="scaled",
-    show_default=True,
-    help="scaled: large JPEGs are decoded at a fraction of their size where that is ample.",
+    help="scaled: large JPEGs are decoded at a fraction of their size where that is ample.  [default: scaled]",
 )
 @click.option("--device", default="auto", show_default=True, metavar="DEVICE", help="auto, cpu, cuda, cuda:1, mps")
 @click.option(

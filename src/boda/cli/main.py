@@ -3,11 +3,13 @@
 import contextlib
 import difflib
 import importlib
+import os
 import signal
 import sys
+import threading
 import traceback
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -27,6 +29,9 @@ COMMANDS = {
     "import-features": "boda.cli.import_features:import_features",
     "demo": "boda.cli.demo:demo",
 }
+
+_LANE = "boda-lane-"
+"""How the names of threads begin that encode."""
 
 
 class Verbs(click.Group):
@@ -94,4 +99,22 @@ def main() -> None:
         cli.main(obj=show, prog_name="boda")
     except KeyboardInterrupt as stopped:
         _tell(show, stopped)
-        sys.exit(errors.STOPPED)
+        _leave(errors.STOPPED)
+    except SystemExit as end:
+        if end.code == errors.STOPPED:
+            _leave(errors.STOPPED)
+        raise
+
+
+def _leave(code: int) -> NoReturn:
+    """End a run that was stopped, also while a lane still encodes.
+
+    A thread inside a torch operator cannot be ended, and aborts the process when it comes back to an interpreter that
+    is being taken down: so then nothing is taken down.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    if any(thread.name.startswith(_LANE) for thread in threading.enumerate()):
+        os._exit(code)
+    sys.exit(code)

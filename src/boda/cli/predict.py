@@ -13,7 +13,7 @@ from boda.cli.show import Said, Show, Table
 @click.option("-e", "--encoder", default="auto", show_default=True, metavar="NAME", help="With its own classifier.")
 @click.option("--topk", type=click.IntRange(min=1), default=5, show_default=True, help="Classes for each image.")
 @click.option("--weights", type=PATH, metavar="FILE", help="Weights of the encoder: .safetensors, .pt, .pth, .th")
-@click.option("--decode", type=click.Choice(["scaled", "exact"]), default="scaled", show_default=True)
+@click.option("--decode", type=click.Choice(["scaled", "exact"]), help="[default: scaled]")
 @click.option("--to", type=PATH, metavar="TABLE", help="Write the table too: .csv or .parquet")
 @force_option
 @spoken

@@ -4,12 +4,14 @@ A chunk whose process dies or takes too long is tried again image by image, each
 answered as unreadable, the others are decoded. Why no pool library: docs/decisions/0002-decoder-processes.md.
 """
 
+import contextlib
 import json
 import logging
 import os
 import pickle
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -22,7 +24,7 @@ from multiprocessing.connection import Connection, wait
 from boda.decoding.executor import Chunk, Deliver
 from boda.decoding.slots import Slots
 from boda.decoding.work import Answer, from_wire
-from boda.errors import BodaError, DecoderBroken
+from boda.errors import BodaError, DecoderBroken, Refused
 from boda.pixels.spec import PixelSpec
 from boda.sources.base import Source
 from boda.unreadable import Code, Stage, Unreadable
@@ -31,6 +33,9 @@ log = logging.getLogger(__name__)
 
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "SYSTEMROOT", "LD_LIBRARY_PATH", "LD_PRELOAD")
 
+_WORD_SECONDS = 10
+_WORD_BYTES = 1 << 24
+"""What a decoder says comes whole within this time, and is no longer than this; else it is taken for broken."""
 _TRIES = 2
 _TRIES_WHEN_SHOT = 4
 """Somebody else's SIGKILL (the kernel short of memory) says little about the image in hand."""
@@ -108,7 +113,10 @@ class Processes:
         """
         self._patience = patience or Patience()
         self._slots, self._deliver, self._fail = slots, deliver, fail
-        self._hello = pickle.dumps((source, tuple(specs), slots.fd, slots.count, slots.batch))
+        try:
+            self._hello = pickle.dumps((source, tuple(specs), slots.fd, slots.count, slots.batch))
+        except (TypeError, AttributeError, pickle.PicklingError) as error:
+            raise Refused(f"the source cannot be given to decoder processes ({error}); make it picklable") from error
         self._environment = _environment(remote=str(source.description.get("kind")) == "url")
         self._waiting: deque[_Task] = deque()
         self._decoders: list[_Decoder] = []
@@ -146,8 +154,9 @@ class Processes:
                 self._start_missing()
                 self._feed()
                 self._hear()
-        except BodaError as error:
-            self._fail(error)
+        except Exception as error:  # noqa: BLE001 - whatever ends this thread must end the run too, not hang it
+            told = error if isinstance(error, BodaError) else DecoderBroken(f"decoders cannot be kept going: {error!r}")
+            self._fail(told)
         finally:
             for decoder in self._decoders:
                 _end(decoder)
@@ -160,15 +169,18 @@ class Processes:
 
     def _start(self) -> _Decoder:
         ours, theirs = socket.socketpair()
-        with theirs:
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", _WORD_SECONDS, 0))
+        with contextlib.ExitStack() as undo, theirs:
+            undo.callback(ours.close)
             process = subprocess.Popen(
-                [sys.executable, "-m", "boda.decoding.worker", str(theirs.fileno()), str(os.getpid())],
+                [sys.executable, "-P", "-m", "boda.decoding.worker", str(theirs.fileno()), str(os.getpid())],
                 pass_fds=(theirs.fileno(), self._slots.fd),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 env=self._environment,
             )
+            undo.pop_all()
         pipe = Connection(ours.detach())
         decoder = _Decoder(process, pipe, time.monotonic() + self._patience.start)
         try:
@@ -196,6 +208,8 @@ class Processes:
         pipes = {decoder.pipe: decoder for decoder in self._decoders}
         working = [d.deadline for d in self._decoders if d.task or not d.ready]
         patience = max(0.0, min(working) - time.monotonic()) if working else None
+        if self._waiting and len(self._decoders) < self._workers:
+            patience = 0.0  # one was buried while it was fed: start another at once
         for ready in wait([*pipes, self._wake_read], patience):
             if isinstance(ready, int):
                 os.read(self._wake_read, 4096)
@@ -207,7 +221,9 @@ class Processes:
 
     def _receive(self, decoder: _Decoder) -> None:
         try:
-            said = json.loads(decoder.pipe.recv_bytes())
+            said = json.loads(decoder.pipe.recv_bytes(_WORD_BYTES))
+            if isinstance(said, dict):
+                raise DecoderBroken(f"decoders cannot start here: {said['failed']}")
             answers = None if said == "ready" else [from_wire(wire) for wire in said]
         except (EOFError, OSError, ValueError, TypeError, LookupError):
             self._bury(decoder)

@@ -57,7 +57,12 @@ def serve(pipe: Connection, source: Source, specs: Sequence[PixelSpec], slots: S
 def run(pipe: Connection) -> None:
     """Hear what there is to do, set the limits, say that we are ready, serve."""
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        source, specs, fd, count, batch = pickle.loads(pipe.recv_bytes())
+        try:
+            source, specs, fd, count, batch = pickle.loads(pipe.recv_bytes())
+        except (AttributeError, ImportError) as error:
+            reason = f"the source cannot be made in another process ({error}); define its class in a module"
+            pipe.send_bytes(json.dumps({"failed": reason}).encode())
+            return
         slots = Slots(fd, count, batch, specs)
         limit(slots.nbytes)
         check_itself()

@@ -9,6 +9,7 @@ from typing import Final, Literal
 from boda.encoders.base import Encoder
 from boda.encoders.request import EncoderRequest
 from boda.errors import MissingExtra, Refused, UnknownEncoder
+from boda.keys import shown
 from boda.pixels.spec import Decoder
 from boda.recipe import Recipe
 
@@ -20,6 +21,7 @@ FAMILIES: Final = {
 """What stands before the colon, and the function that makes an encoder from an `EncoderRequest`."""
 
 _ALWAYS: Final = ("auto", "handmade:hog-colour")
+_COUNTED: Final = ("architecture", "weights", "layer", "pooling", "pixels", "precision", "arguments")
 
 
 def load_encoder(
@@ -27,7 +29,7 @@ def load_encoder(
     *,
     weights: str | PathLike[str] | None = None,
     precision: Literal["auto", "fp32", "bf16"] = "auto",
-    decode: Decoder = "scaled",
+    decode: Decoder | None = None,
     device: str = "auto",
     range: tuple[float, float] | None = None,
     stretch: str | None = None,
@@ -38,11 +40,12 @@ def load_encoder(
         name: `auto`, `timm:NAME`, `handmade:hog-colour`, or `module:function` of your own.
         weights: a file (safetensors, .pt, .pth, .th, .bin) in place of the published weights.
         precision: `auto` gives fp32; `boda.embed` decides on its first batch whether bf16 will do.
-        decode: `scaled` decodes large JPEGs at reduced size; `exact` never does. Part of the recipe.
+        decode: `scaled` decodes large JPEGs at reduced size; `exact` never does. Part of the recipe. None: what the
+            encoder has, which is `scaled` for all of boda's own.
         device: `auto` takes the first of cuda, mps and cpu that is here.
         range: (low, high), the values that become black and white in 16-bit files: a 12-bit camera has (0, 4095).
         stretch: `linear:LOW,HIGH`, `asinh:LOW,HIGH` or `log:LOW,HIGH` for FITS and float files, which have no black
-            and white of their own and are refused without. Both are part of the recipe.
+            and white of their own and are refused without. Both are part of the recipe; None: what the encoder has.
 
     Raises:
         UnknownEncoder: no encoder has this name; the error has near ones.
@@ -56,11 +59,10 @@ def load_encoder(
     (2020, 'float32')
     """
     request = EncoderRequest(name, Path(weights) if weights is not None else None, decode, device, range, stretch)
-    family, colon, _ = name.partition(":")
-    if family in FAMILIES and bool(colon) == (family != "auto"):
-        module, _, function = FAMILIES[family].partition(":")
+    if is_our_own(name):
+        module, _, function = FAMILIES[name.partition(":")[0]].partition(":")
         encoder: Encoder = getattr(importlib.import_module(module), function)(request)
-    elif colon:
+    elif ":" in name:
         from boda.encoders.your_own import load
 
         encoder = load(request)
@@ -69,10 +71,31 @@ def load_encoder(
     return encoder.at("bf16") if precision == "bf16" else encoder
 
 
-def encoder_for(recipe: Recipe, *, weights: str | PathLike[str] | None = None, device: str = "auto") -> Encoder:
+def is_our_own(name: str) -> bool:
+    """Whether one of boda's own families makes this encoder, so that its name runs nobody else's code.
+
+    >>> is_our_own("auto"), is_our_own("timm:resnet18"), is_our_own("auto:make"), is_our_own("my_module:make")
+    (True, True, False, False)
+    """
+    family, colon, _ = name.partition(":")
+    return family in FAMILIES and bool(colon) == (family != "auto")
+
+
+def encoder_for(
+    recipe: Recipe,
+    encoder: str | Encoder | None = None,
+    *,
+    weights: str | PathLike[str] | None = None,
+    device: str = "auto",
+) -> Encoder:
     """The encoder that computes features of exactly this recipe, to give new images features that compare.
 
-    Only boda's own families are loaded: a recipe may be a stranger's, and `module:function` is code.
+    Args:
+        recipe: of the features that are there.
+        encoder: what made them, by name or loaded; None: what the recipe names, if it is one of boda's own. A recipe
+            may be a stranger's, and `module:function` is code.
+        weights: the file of weights it was made with, where it was one.
+        device: as `load_encoder`.
 
     Raises:
         Refused: what can be loaded here would give other numbers, or the recipe does not say what computed it.
@@ -82,26 +105,36 @@ def encoder_for(recipe: Recipe, *, weights: str | PathLike[str] | None = None, d
         raise Refused(
             f"nobody knows what computed the features {recipe.name or recipe.id!r}: no new image can join them"
         )
-    name = recipe.name or recipe.architecture
-    if name.partition(":")[0] not in FAMILIES:
-        raise Refused(f"the features were made by {name!r}, which is code: if you trust it, load that encoder yourself")
-    pixels = recipe.pixels
-    encoder = load_encoder(
-        name,
-        weights=weights,
-        precision=recipe.precision,
-        decode=pixels.decoder,
-        device=device,
-        range=pixels.range,
-        stretch=pixels.stretch,
-    )
+    if encoder is None:
+        encoder = recipe.name or recipe.architecture
+        if not is_our_own(encoder):
+            name = shown(encoder)
+            raise Refused(f"features were made by {name!r}, which is code: if you trust it, say --encoder {name}")
+    if isinstance(encoder, str):
+        pixels = recipe.pixels
+        encoder = load_encoder(
+            encoder,
+            weights=weights,
+            precision=recipe.precision,
+            decode=pixels.decoder,
+            device=device,
+            range=pixels.range,
+            stretch=pixels.stretch,
+        )
     if encoder.recipe != recipe:
-        told = "other weights" if encoder.recipe.weights != recipe.weights else "another recipe"
         raise Refused(
-            f"the encoder {name!r} here has {told} ({encoder.recipe.id}) than the stored features ({recipe.id}): "
-            "give the same weights with --weights FILE, or embed again"
+            f"the features there are {shown(recipe.name)} ({recipe.id}), the encoder makes "
+            f"{shown(encoder.recipe.name)} ({encoder.recipe.id}): {shown(_difference(recipe, encoder.recipe))}. "
+            "Give the encoder and weights they were made with, or embed again"
         )
     return encoder
+
+
+def _difference(there: Recipe, here: Recipe) -> str:
+    before, now = there.as_json(), here.as_json()
+    return "; ".join(
+        f"{what} {before[what]!r} there, {now[what]!r} here" for what in _COUNTED if before[what] != now[what]
+    )
 
 
 def encoder_names() -> list[str]:

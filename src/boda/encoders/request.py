@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from boda.errors import Refused
 from boda.pixels.spec import Decoder, PixelSpec
@@ -19,8 +19,8 @@ class EncoderRequest:
     """As it was written: "auto", "timm:resnet18", "my_module:my_function"."""
     weights: Path | None = None
     """A file of weights to use instead of the published ones."""
-    decode: Decoder = "scaled"
-    """How JPEGs are decoded; part of the recipe."""
+    decode: Decoder | None = None
+    """How JPEGs are decoded; part of the recipe. None, here and below: not asked, so the encoder's own."""
     device: str = "auto"
     """`auto`: the first of cuda, mps and cpu that is here."""
     range: tuple[float, float] | None = None
@@ -29,8 +29,9 @@ class EncoderRequest:
     """The same for FITS and float files, with a curve: `asinh:0,1000`; part of the recipe."""
 
     def of(self, pixels: PixelSpec) -> PixelSpec:
-        """A family's own pixels, with the decoding that was asked for."""
-        return replace(pixels, decoder=self.decode, range=self.range, stretch=self.stretch)
+        """A family's own pixels, with the decoding that was asked for in place of theirs."""
+        asked: dict[str, Any] = {"decoder": self.decode, "range": self.range, "stretch": self.stretch}
+        return replace(pixels, **{name: value for name, value in asked.items() if value is not None})
 
     @property
     def rest(self) -> str:

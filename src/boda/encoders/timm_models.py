@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from boda.encoders.request import EncoderRequest, find_device
 from boda.encoders.timm_hub import published_weights
-from boda.encoders.torch_encoder import Network, TorchEncoder
+from boda.encoders.torch_encoder import ADAPTER, Network, TorchEncoder
 from boda.encoders.weights import Loaded, State, digest, load_into, read_weights
 from boda.errors import MissingExtra, Refused, UnknownEncoder
 from boda.pixels.spec import Filter, PixelSpec
@@ -62,6 +62,7 @@ def load_timm(
         layer="pooled",
         pooling="model",
         pixels=pixels,
+        arguments={"adapter": ADAPTER},
         name=request.name,
         licence="" if request.weights else licence or getattr(config, "license", None) or "",
     )

@@ -17,6 +17,10 @@ from boda.recipe import Precision, Recipe
 if TYPE_CHECKING:
     import torch
 
+ADAPTER = 1
+"""Raised whenever our code around a network (normalising, folding, pooling) would give other features for the same
+pixels. Part of every torch encoder's recipe."""
+
 Forward: TypeAlias = Callable[[Any, Any], Any]
 """(network, normalised batch (n, 3, h, w)) to (n, d)."""
 

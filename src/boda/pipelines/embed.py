@@ -5,7 +5,6 @@ import os
 import platform
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,21 +16,22 @@ import numpy as np
 from boda.decoding.executor import Executor, InProcess
 from boda.decoding.processes import Patience, Processes
 from boda.decoding.slots import make_slots
-from boda.decoding.work import work
 from boda.encoders.base import Encoder
 from boda.encoders.registry import load_encoder
-from boda.errors import DiskTrouble, NothingEmbedded, Refused
+from boda.errors import NothingEmbedded, Refused
+from boda.keys import shown, to_json
 from boda.pipelines.decoded import cores
 from boda.pipelines.run.assembly import Assembly
+from boda.pipelines.run.failing import FailingSource
 from boda.pipelines.run.flow import Batch, Flow
 from boda.pipelines.run.lanes import Lanes
 from boda.pipelines.run.meter import Meter, OnProgress, Progress
 from boda.pipelines.run.precision import settle_precision
 from boda.pipelines.run.stopping import Stop, stop_on_signals
-from boda.sources.base import ImageRef, Source
+from boda.pipelines.run.verifying import verify
+from boda.pixels.spec import DECODE_RULES
+from boda.sources.base import Description, ImageRef, Source, root_text
 from boda.sources.opening import open_source
-from boda.unreadable import Code, Stage
-from boda.workspace.records import Block, Hashed, Quarantined
 from boda.workspace.workspace import Workspace, create_workspace
 from boda.workspace.writer import Writer
 
@@ -39,8 +39,10 @@ BLOCK_ROWS = 4096
 BATCH_ON_CPU = 16
 """Images a lane encodes at once. On one core resnet18 took 33.0 ms an image in batches of 16, 33.7 of 8, 35.2 of 32."""
 BATCH_ELSEWHERE = 128
-_IO_ERRORS = 20
-"""Failed reads in a row that mean the disk, not the files."""
+FEWEST_FOR_A_SHARE = 100
+"""Images below which starting up is most of a run, and a share of the limit says nothing."""
+MOST_LANES = 32
+"""Each lane holds the activations of a batch: beyond this, memory would grow and not speed."""
 
 
 def embed(  # noqa: PLR0913 - each is an option of the command
@@ -100,6 +102,8 @@ def embed(  # noqa: PLR0913 - each is an option of the command
     else:
         opened = source
     wanted = _each(encoders)
+    if workers is not None and workers < 1:
+        raise Refused(f"{workers} decoder processes can do nothing: give at least 1")
     load = partial(
         load_encoder,
         weights=weights,
@@ -109,9 +113,13 @@ def embed(  # noqa: PLR0913 - each is an option of the command
         range=range,
         stretch=stretch,
     )
-    if not wanted or (weights is not None and len(wanted) > 1):
+    if not wanted:
+        raise Refused("no encoder was named: give at least one, as auto")
+    if weights is not None and len(wanted) > 1:
         raise Refused(f"one weights file cannot serve {len(wanted)} encoders: embed with them one after the other")
     loaded = [load(one) if isinstance(one, str) else one for one in wanted]
+    for encoder in loaded:
+        _refuse_unknown_pixels(encoder)
     workspace = create_workspace(to if to is not None else default_workspace(opened))
     run = _Run(
         workspace,
@@ -125,13 +133,11 @@ def embed(  # noqa: PLR0913 - each is an option of the command
         block_seconds=block_seconds,
     )
     with stop_on_signals() as stop, workspace.write() as writer:
-        writer.forget_damaged()
         run.freeze(writer)
-        run.verify(writer)
-        run.compute(writer, stop)
+        verify(writer, opened, [recipe.id for recipe in workspace.recipes()], run.workers, run.progress)
+        workspace.report = run.compute(writer, stop)
     if stop.asked:
         raise KeyboardInterrupt
-    workspace.report = run.report()
     if not workspace.report["embedded"]:
         raise NothingEmbedded(_nothing(workspace, opened))
     return workspace
@@ -139,7 +145,7 @@ def embed(  # noqa: PLR0913 - each is an option of the command
 
 def default_workspace(source: Source) -> Path:
     """NAME.boda in the current folder, after the source's own name."""
-    root = str(source.description["root"]).rstrip("/")
+    root = root_text(source.description).rstrip("/")
     name = Path(root).name.split("?")[0] or "images"
     stem = name if Path(root).is_dir() else name.split(".")[0] or name
     return Path(f"{stem}.boda")
@@ -160,14 +166,17 @@ class _Run:
     block_seconds: float
     began: float = field(default_factory=time.monotonic)
     meter: Meter | None = None
+    lanes: Lanes | None = None
     skipped: int = 0
     changed_since_listing: int = 0
-    io_errors: int = 0
+    failing: FailingSource = field(default_factory=FailingSource)
     listing: dict[str, int] = field(default_factory=dict)
 
     def freeze(self, writer: Writer) -> None:
         """Freeze the listing: the run answers for exactly this."""
         _refuse_other_source(self.workspace, self.source)
+        self.progress(Progress("checking", 0, 0))
+        writer.forget_damaged()
         self.progress(Progress("listing", 0, 0))
         writer.set_source(self.source.description)
         listing = writer.list(self.source.entries(), self.source.columns, now_ns=writer.clock_ns())
@@ -175,28 +184,8 @@ class _Run:
         if not len(self.workspace):
             raise NothingEmbedded(_nothing(self.workspace, self.source))
 
-    def verify(self, writer: Writer) -> None:
-        """Read and hash again what may have changed; only what really did is computed."""
-        ids = [recipe.id for recipe in self.workspace.recipes()]
-        total, done = writer.count_todo(ids).verify, 0
-        with ThreadPoolExecutor(self.workers) as threads:
-            for page in writer.verify_pages(ids):
-                answers = list(threads.map(lambda ref: work(self.source, ref, (), ()), page))
-                reads: list[Hashed] = []
-                gone: list[Quarantined] = []
-                for ref, answer in zip(page, answers, strict=True):
-                    if answer.content is None:
-                        gone += [Quarantined(ref.key, i, answer.verdicts[0]) for i in ids if answer.verdicts[0]]
-                    else:
-                        reads.append(Hashed(ref.key, answer.content, answer.size, answer.mtime_ns))
-                writer.confirm(reads)
-                if gone:
-                    writer.commit(Block([], {}, gone))
-                done += len(page)
-                self.progress(Progress("verifying", done, total))
-
-    def compute(self, writer: Writer, stop: Stop) -> None:
-        """Decode, encode and commit what is still to do, then merge."""
+    def compute(self, writer: Writer, stop: Stop) -> dict[str, Any]:
+        """Decode, encode and commit what is still to do, then merge. Returns what the run did, as JSON."""
         self._settle(writer)
         ids = [encoder.recipe.id for encoder in self.encoders]
         for encoder in self.encoders:
@@ -205,14 +194,21 @@ class _Run:
         run = writer.begin_run(ids, _versions())
         state: Literal["done", "stopped", "failed"] = "failed"
         try:
-            self._flow(writer, ids, stop)
-            state = "stopped" if stop.asked else "done"
+            with stop.after_what_is_in_hand():
+                self._flow(writer, ids, stop)
             if not stop.asked:
                 self.progress(Progress("merging", len(self.workspace), len(self.workspace)))
                 for identity in ids:
                     writer.merge(identity)
+            state = "stopped" if stop.asked else "done"
+        except KeyboardInterrupt:
+            state = "stopped"
+            raise
         finally:
-            writer.end_run(run, state, self.report())
+            report = self.report()
+            if writer.is_sound:
+                writer.end_run(run, state, report)
+        return report
 
     def _settle(self, writer: Writer) -> None:
         stored = self.workspace.recipes()
@@ -238,7 +234,7 @@ class _Run:
         pixel_specs = [encoder.recipe.pixels for encoder in self.encoders]
         specs = [spec for i, spec in enumerate(pixel_specs) if spec is not None and pixel_specs.index(spec) == i]
         places = [specs.index(spec) for spec in pixel_specs if spec is not None]
-        lanes_wanted = cores() if on_cpu else 1
+        lanes_wanted = min(cores(), MOST_LANES) if on_cpu else 2
         batch = BATCH_ON_CPU if on_cpu else BATCH_ELSEWHERE
         slots = make_slots(2 * lanes_wanted + 2, batch, specs)
         flow = Flow(ids, places, slots, writer.has_features)
@@ -251,7 +247,7 @@ class _Run:
             )
             executor: Executor = start(self.source, specs, slots, flow.decoded)
             ending.callback(executor.close)
-            lanes = Lanes(self.encoders, places, slots, lanes_wanted, flow.encoded, flow.failed)
+            self.lanes = lanes = Lanes(self.encoders, places, slots, lanes_wanted, flow.encoded, flow.failed)
             ending.callback(lanes.close)
             todos = (todo for page in writer.compute_pages(ids) for todo in page)
             self._commit_in_blocks(writer, ids, flow, flow.run(todos, executor, lanes, lambda: stop.asked))
@@ -264,15 +260,14 @@ class _Run:
                 assembled.add(batch, flow)
                 if assembled.images >= BLOCK_ROWS or assembled.age >= self.block_seconds:
                     assembled.commit(writer, flow)
-        except DiskTrouble:
-            raise
-        except BaseException:
-            assembled.commit(writer, flow)
+        except Exception:
+            if writer.is_sound:  # whatever ended the run, what it has computed is good
+                assembled.commit(writer, flow)
             raise
         assembled.commit(writer, flow)
 
     def _watch(self, batch: Batch) -> None:
-        """Count what a batch cost, and notice a failing disk."""
+        """Count what a batch cost, and notice a failing source."""
         meter = self.meter
         assert meter is not None
         for row, todo in enumerate(batch.todos):
@@ -280,12 +275,9 @@ class _Run:
             meter.decoding += answer.seconds
             meter.waiting += answer.waited
             read = answer.content is not None
-            self.changed_since_listing += read and (answer.size, answer.mtime_ns) != (todo.ref.size, todo.ref.mtime_ns)
-            first = answer.verdicts[0]
-            failing = first is not None and (first.stage, first.code) == (Stage.READ, Code.IO_ERROR)
-            self.io_errors = self.io_errors + 1 if failing else 0
-            if self.io_errors >= _IO_ERRORS:
-                raise DiskTrouble(f"{self.io_errors} files in a row gave I/O errors: the disk or mount is failing")
+            listed = (todo.ref.size, todo.ref.mtime_ns or answer.mtime_ns)  # 0: a time that is not trusted
+            self.changed_since_listing += read and (answer.size, answer.mtime_ns) != listed
+            self.failing.saw(answer)
         meter.encoding += batch.encoding_seconds
         meter.count(len(batch.todos))
         self.progress(meter.progress())
@@ -297,9 +289,9 @@ class _Run:
         meter = self.meter
         computed = meter.done if meter else 0
         rate = computed / meter.seconds if meter and computed else 0.0
-        limit = meter.limit() if meter else None
+        limit = meter.limit() if meter and computed >= FEWEST_FOR_A_SHARE else None
         return {
-            "workspace": str(self.workspace.path),
+            "workspace": to_json(str(self.workspace.path)),
             "listed": counts.listed,
             "embedded": counts.embedded,
             "quarantined": counts.quarantined,
@@ -313,6 +305,7 @@ class _Run:
             "reasons": counts.by_reason,
             "listing": self.listing,
             "changed_since_listing": self.changed_since_listing,
+            "largest_piece": self.lanes.largest_piece if self.lanes else None,
         }
 
     def _recipe_report(self, encoder: Encoder) -> dict[str, Any]:
@@ -334,21 +327,37 @@ def _each(encoders: Sequence[str | Encoder] | str | Encoder) -> list[str | Encod
     return [encoders]
 
 
+def _refuse_unknown_pixels(encoder: Encoder) -> None:
+    pixels = encoder.recipe.pixels
+    if pixels is None or pixels.rules != DECODE_RULES:
+        raise Refused(f"encoder {encoder.recipe.name!r} does not state pixels that this boda makes: set a PixelSpec")
+
+
 def _silent(progress: Progress) -> None:
     """Nobody is listening."""
 
 
 def _refuse_other_source(workspace: Workspace, source: Source) -> None:
-    stored = workspace.source
-    if stored is not None and dict(stored) != dict(source.description):
+    stored, here = workspace.source, source.description
+    if stored is None or (stored["kind"], stored["root"]) == (here["kind"], here["root"]):
+        return
+    if stored["root"] != here["root"]:
         raise Refused(
-            f"{workspace.path} lists {stored['root']}, not {source.description['root']}: give another --to, "
-            f"or say that the images moved with: boda info {workspace.path} --source {source.description['root']}"
+            f"{workspace.path} lists {_root(stored)}, not {_root(here)}: give another --to, or, if the images moved, "
+            f"say so with: boda info {workspace.path} --source {_root(here)}"
         )
+    raise Refused(
+        f"{workspace.path} lists {_root(stored)} as {stored['kind']}, but what is there now is {here['kind']}: "
+        "give another --to"
+    )
+
+
+def _root(description: Description) -> str:
+    return shown(root_text(description))
 
 
 def _nothing(workspace: Workspace, source: Source) -> str:
-    root = source.description["root"]
+    root = _root(source.description)
     if not len(workspace):
         ignored = f" ({source.ignored} entries ignored)" if source.ignored else ""
         return f"no images in {root}{ignored}: nothing to embed"

@@ -21,7 +21,7 @@ from boda.keys import from_text, shown, to_bytes, to_json
 from boda.pipelines.imports import Vectors, read_features
 from boda.pipelines.places import Where, existing_file, opened
 from boda.recipe import Recipe
-from boda.sources.base import Source
+from boda.sources.base import ImageRef, Source
 from boda.unreadable import BadImage
 from boda.workspace.records import Block, Read
 from boda.workspace.workspace import Workspace, create_workspace
@@ -214,19 +214,19 @@ class _Import:
         known = (listed[self.keys[row]] for row in rows)
         return rows, [bytes.fromhex(content) if content else None for content in known]
 
-    def _reader(self) -> Callable[[str], Read | None]:
+    def _reader(self) -> Callable[[ImageRef], Read | None]:
         from boda.sources.opening import open_described
 
         source: Source | None = None
 
-        def read(key: str) -> Read | None:
+        def read(ref: ImageRef) -> Read | None:
             nonlocal source
             try:
                 source = source or open_described(self.workspace.source or {})
-                blob = source.read(self.workspace.ref(key))
+                blob = source.read(ref)
             except BadImage:
                 return None
-            return Read(key, hashlib.sha256(blob.data).digest(), blob.size, blob.mtime_ns, 0, 0, 0, "")
+            return Read(ref.key, hashlib.sha256(blob.data).digest(), blob.size, blob.mtime_ns, 0, 0, 0, "")
 
         return read
 
@@ -235,13 +235,12 @@ class _Import:
         writer: "Writer",
         rows: Sequence[int],
         contents: Sequence[bytes | None],
-        read: Callable[[str], Read | None],
+        read: Callable[[ImageRef], Read | None],
     ) -> None:
         block = Block()
+        unread = self.workspace.refs(self.keys[r] for r, c in zip(rows, contents, strict=True) if c is None)
         with ThreadPoolExecutor(4) as threads:
-            fresh = iter(
-                list(threads.map(read, [self.keys[r] for r, c in zip(rows, contents, strict=True) if c is None]))
-            )
+            fresh = iter(list(threads.map(read, unread.values())))
         stored: list[tuple[int, bytes]] = []
         for row, content in zip(rows, contents, strict=True):
             new = next(fresh) if content is None else None

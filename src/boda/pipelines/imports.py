@@ -50,7 +50,7 @@ def read_features(file: Path, keys: Path | None) -> tuple[list[str], Vectors]:
         found, vectors = _npz(place)
     else:
         found, vectors = _columns(place, _table(place))
-    if vectors.ndim != 2 or not np.issubdtype(vectors.dtype, np.floating):
+    if vectors.ndim != 2 or not vectors.shape[1] or not np.issubdtype(vectors.dtype, np.floating):
         raise Refused(f"{shown(str(place))}: {vectors.dtype} of shape {vectors.shape} is no (images, width) of floats")
     if len(found) != len(vectors):
         raise Refused(f"{shown(str(place))}: {len(found):,} keys for {len(vectors):,} rows of features")

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from boda.errors import NotFound, Refused
-from boda.keys import from_bytes, shown, to_json
+from boda.keys import shown, to_json
 from boda.pipelines.places import Where, opened
+from boda.recipe import Recipe
+from boda.sources.base import root_text
 from boda.unreadable import BadImage
 from boda.workspace.workspace import Workspace
 
@@ -77,13 +79,13 @@ def info(workspace: Where, *, source: str | os.PathLike[str] | None = None) -> I
     there = opened(workspace)
     if source is not None:
         _move(there, os.fspath(source))
-    recipes = tuple(_recipe_info(there, number) for number in range(len(there.recipes())))
-    described = there.source or {}
+    recipes = tuple(_recipe_info(there, recipe) for recipe in there.recipes())
+    described = there.source
     runs = there.runs()
     return Info(
         workspace=str(there.path),
-        source=_root(described.get("root")),
-        kind=described.get("kind"),
+        source=root_text(described) if described else None,
+        kind=described.get("kind") if described else None,
         images=len(there),
         recipes=recipes,
         columns=tuple(dict.fromkeys(column for labels in there.labels() for column in labels.columns)),
@@ -95,18 +97,11 @@ def info(workspace: Where, *, source: str | os.PathLike[str] | None = None) -> I
     )
 
 
-def _recipe_info(workspace: Workspace, number: int) -> RecipeInfo:
-    recipe = workspace.recipes()[number]
-    counts = workspace.counts([recipe.id])
-    width = int(workspace.features(recipe).array.shape[1])
+def _recipe_info(workspace: Workspace, recipe: Recipe) -> RecipeInfo:
+    counts, width = workspace.counts([recipe.id]), workspace.width(recipe)
     return RecipeInfo(
         recipe.id, recipe.name, recipe.precision, width, counts.embedded, counts.quarantined, recipe.known
     )
-
-
-def _root(stored: Any) -> str | None:
-    """A root as the description has it: text, or the bytes of a name that is not UTF-8."""
-    return from_bytes(bytes.fromhex(stored["bytes"])) if isinstance(stored, dict) else stored
 
 
 def _move(workspace: Workspace, to: str) -> None:
@@ -122,9 +117,9 @@ def _move(workspace: Workspace, to: str) -> None:
     keys = workspace.keys()
     sample = keys[:: max(1, len(keys) // _SAMPLE)][:_SAMPLE]
     same, other = 0, []
-    for key in sample:
+    for key, ref in workspace.refs(sample).items():
         try:
-            digest = hashlib.sha256(moved.read(workspace.ref(key)).data).digest()
+            digest = hashlib.sha256(moved.read(ref).data).digest()
         except BadImage:
             continue
         known = workspace.content_of(key)

@@ -74,7 +74,7 @@ def predict(
     encoder: str | Encoder = "auto",
     topk: int = 5,
     weights: str | os.PathLike[str] | None = None,
-    decode: Decoder = "scaled",
+    decode: Decoder | None = None,
     device: str = "auto",
     to: str | os.PathLike[str] | None = None,
     force: bool = False,
@@ -87,7 +87,7 @@ def predict(
         encoder: a name or an encoder; it must have a classifier.
         topk: how many classes an image; > 0.
         weights: a file in place of the published weights.
-        decode: `scaled` or `exact`.
+        decode: `scaled` or `exact`; None: what the encoder has, `scaled` for boda's own.
         device: `auto`, `cpu`, `cuda`, ...
         to: also write a table: .csv, .parquet or .jsonl, one row a class of an image.
         force: write over a file at `to`.

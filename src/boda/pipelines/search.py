@@ -8,26 +8,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image
 
 from boda.errors import NotFound, Refused
 from boda.keys import from_text, shown, to_json
-from boda.pictures.sheet import Tile, contact_sheet, thumbnail, write_sheet, written_by
+from boda.pictures.sheet import Tile, contact_sheet, write_sheet, written_by
 from boda.pipelines.places import Where, existing_file, folder_beside, opened, place_for
+from boda.pipelines.thumbnails import seen, thumbnails
 from boda.recipe import Recipe
 from boda.retrieval.search import Hits, similar
+from boda.sources.base import ImageRef, Source
+from boda.sources.single import SingleFile
 from boda.unreadable import BadImage, Unreadable
 from boda.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from boda.arrays import StoredFeatures
     from boda.encoders.base import Encoder
-    from boda.sources.base import Source
 
 _MARK = "boda search"
 _SIDE = 180
-_FROM_WORKSPACE = ("timm:", "handmade:")
-"""Names of encoders that a workspace may bring in. `module:function` is code, and a workspace may be a stranger's."""
-_COUNTED = ("architecture", "weights", "layer", "pooling", "pixels", "precision", "arguments")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,20 +88,20 @@ def search(
         raise Refused("search takes either a row or an image")
     there = opened(workspace)
     features = there.features(recipe)
-    source = _source(there)
+    asked: str | Source
     query: StoredFeatures
     if row is not None:
-        key = _key(there, row)
-        place = _row_of(there, features.keys, key, features.recipe)
-        query, name, data = features.array[place], key, _bytes_of(there, source, key)
+        asked = name = _key(there, row)
+        place = _row_of(there, features.keys, name, features.recipe)
+        query = features.array[place]
     else:
         assert image is not None
         place, name = None, os.fspath(image)
-        data = existing_file(image).read_bytes()
-        query = _features_of(data, features.recipe, encoder, weights)
+        asked = SingleFile.at(os.fspath(existing_file(image)))
+        query = _features_of(asked, features.recipe, encoder, weights)
     sheet = _place_for_sheet(there, name, to, force=force)
     hits = similar(features, query, k, exclude=place)
-    write_sheet(_sheet(there, source, features.recipe, name, data, hits), sheet, mark=_MARK)
+    write_sheet(_sheet(there, asked, name, features.recipe, hits), sheet, mark=_MARK)
     return Found(str(there.path), name, features.recipe, hits, sheet)
 
 
@@ -126,56 +126,28 @@ def _row_of(workspace: Workspace, keys: "Any", key: str, recipe: Recipe) -> int:
 
 
 def _features_of(
-    data: bytes, recipe: Recipe, encoder: "str | Encoder | None", weights: str | os.PathLike[str] | None
+    image: Source, recipe: Recipe, encoder: "str | Encoder | None", weights: str | os.PathLike[str] | None
 ) -> "StoredFeatures":
     """The features of one image file, by the same recipe as those of the workspace."""
-    from boda.pixels.prepare import prepare
+    from boda.encoders.registry import encoder_for
 
     if recipe.pixels is None:
         raise Refused(
             f"features {recipe.name} ({recipe.id}) were imported and nobody knows how to make them: use --row"
         )
-    made = _encoder_of(recipe, encoder, weights)
-    pixels, _ = prepare(data, recipe.pixels)
+    made = encoder_for(recipe, encoder, weights=weights)
+    (pixels,) = seen(image, [_ref_of(image)], recipe.pixels)
+    if isinstance(pixels, Unreadable):
+        raise BadImage(pixels.stage, pixels.code, pixels.reason)
     one: StoredFeatures = made(pixels[None])[0].astype(recipe.dtype)
     if not np.isfinite(one).all():
         raise Refused("the encoder gave NaN or infinity for this image")
     return one
 
 
-def _encoder_of(recipe: Recipe, encoder: "str | Encoder | None", weights: str | os.PathLike[str] | None) -> "Encoder":
-    """What makes features of exactly this recipe."""
-    from boda.encoders.registry import encoder_for, load_encoder
-
-    assert recipe.pixels is not None
-    if encoder is None:
-        if not (recipe.name == "auto" or recipe.name.startswith(_FROM_WORKSPACE)):
-            name = shown(recipe.name)
-            raise Refused(f"features were made by {name!r}, which is code: if you trust it, say --encoder {name}")
-        return encoder_for(recipe, weights=weights)
-    pixels = recipe.pixels
-    made = (
-        load_encoder(
-            encoder,
-            weights=weights,
-            precision=recipe.precision,
-            decode=pixels.decoder,
-            range=pixels.range,
-            stretch=pixels.stretch,
-        )
-        if isinstance(encoder, str)
-        else encoder
-    )
-    if made.recipe != recipe:
-        before, now = recipe.as_json(), made.recipe.as_json()
-        differing = [
-            f"{what} {before[what]!r} there, {now[what]!r} here" for what in _COUNTED if before[what] != now[what]
-        ]
-        raise Refused(
-            f"the workspace has features {shown(recipe.name)} ({recipe.id}), the encoder makes {made.recipe.name} "
-            f"({made.recipe.id}): {shown('; '.join(differing))}. Give the encoder and weights they were made with"
-        )
-    return made
+def _ref_of(image: Source) -> ImageRef:
+    """The image of a file; of a FITS file of several the first."""
+    return next(entry for entry in image.entries() if isinstance(entry, ImageRef))
 
 
 def _source(workspace: Workspace) -> "Source | None":
@@ -189,29 +161,26 @@ def _source(workspace: Workspace) -> "Source | None":
         return None
 
 
-def _bytes_of(workspace: Workspace, source: "Source | None", key: str) -> "bytes | str":
-    """The bytes of an image, or why there are none."""
+def _sheet(workspace: Workspace, query: Source | str, name: str, recipe: Recipe, hits: Hits) -> "Any":
+    """The query first, which is a row or a file; then the hits."""
+    source = _source(workspace)
+    keys = [query, *hits.keys] if isinstance(query, str) else list(hits.keys)
+    pictures: list[Image.Image | Unreadable | str] = []
+    if not isinstance(query, str):
+        pictures += thumbnails(query, [_ref_of(query)], _SIDE, recipe)
     if source is None:
-        return "the source is not there"
-    try:
-        return source.read(workspace.ref(key)).data
-    except BadImage as bad:
-        return str(bad.unreadable)
-
-
-def _tile(data: "bytes | str", recipe: Recipe, *caption: str) -> Tile:
-    if isinstance(data, str):
-        return Tile(None, caption, data)
-    drawn = thumbnail(data, _SIDE, recipe)
-    return Tile(None, caption, str(drawn)) if isinstance(drawn, Unreadable) else Tile(drawn, caption)
-
-
-def _sheet(
-    workspace: Workspace, source: "Source | None", recipe: Recipe, name: str, data: "bytes | str", hits: Hits
-) -> "Any":
-    tiles = [_tile(data, recipe, "query", name)]
-    for number, (key, likeness) in enumerate(zip(hits.keys, hits.likeness, strict=True), 1):
-        tiles.append(_tile(_bytes_of(workspace, source, key), recipe, f"{number}   {likeness:.4f}", key))
+        pictures += ["the source is not there"] * len(keys)
+    else:
+        pictures += thumbnails(source, list(workspace.refs(keys).values()), _SIDE, recipe)
+    captions = [("query", name)]
+    captions += [
+        (f"{number}   {likeness:.4f}", key)
+        for number, (key, likeness) in enumerate(zip(hits.keys, hits.likeness, strict=True), 1)
+    ]
+    tiles = [
+        Tile(picture, caption) if isinstance(picture, Image.Image) else Tile(None, caption, str(picture))
+        for picture, caption in zip(pictures, captions, strict=True)
+    ]
     return contact_sheet(tiles, side=_SIDE, columns=7, title=f"{workspace.path.name}: {recipe.name} ({recipe.id})")
 
 

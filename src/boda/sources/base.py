@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from boda.keys import from_bytes
 from boda.unreadable import Unreadable
 
 if TYPE_CHECKING:
@@ -46,6 +47,18 @@ class Blob:
     data: bytes
     size: int
     mtime_ns: int
+
+
+def root_text(description: Description) -> str:
+    """The root of a description as a path or URL, `os.fsdecode`d; "" where it has none.
+
+    In JSON a root that is not UTF-8 is kept as its bytes.
+
+    >>> root_text({"root": {"bytes": "2f636166e9"}})
+    '/caf\\udce9'
+    """
+    root: Any = description.get("root", "")
+    return from_bytes(bytes.fromhex(root["bytes"])) if isinstance(root, Mapping) else str(root)
 
 
 class Source(Protocol):

@@ -6,7 +6,7 @@ import os
 import zlib
 
 from boda.sources.base import Blob
-from boda.sources.kept import Kept
+from boda.sources.kept import KeptByThread
 from boda.sources.reading import bad_read, bad_size, opened
 from boda.unreadable import BadImage, Code, Stage
 
@@ -29,7 +29,7 @@ class _Stream:
         os.close(self._descriptor)
 
 
-_last: Kept[_Stream] = Kept()
+_last: KeptByThread[_Stream] = KeptByThread()
 
 
 def is_gzipped(path: bytes) -> bool:
@@ -57,9 +57,9 @@ def read_unpacked(path: bytes, offset: int, size: int) -> Blob:
             with _last.use(identity, lambda: _Stream(descriptor)) as stream:
                 data = stream.part(offset, size)
         except (EOFError, zlib.error, gzip.BadGzipFile) as damage:
-            raise BadImage(Stage.READ, Code.IO_ERROR, f"damaged gzip file: {damage}") from None
+            raise BadImage(Stage.READ, Code.CORRUPT, f"damaged gzip file: {damage}") from None
         except OSError as failure:
             raise bad_read(failure) from None
     if len(data) != size:
-        raise BadImage(Stage.READ, Code.IO_ERROR, "the unpacked file ends inside this image")
+        raise BadImage(Stage.READ, Code.TRUNCATED, "the unpacked file ends inside this image")
     return Blob(data, status.st_size, status.st_mtime_ns)

@@ -109,7 +109,7 @@ class IdxSource:
         try:
             header = _header_of(path, identity)
         except SourceError as error:
-            raise BadImage(Stage.READ, Code.IO_ERROR, str(error)) from None
+            raise BadImage(Stage.READ, Code.CORRUPT, str(error)) from None
         row, size = int(ref.inner), int(np.prod(header.shape[1:], dtype=object))
         if not header.holds_images or not 0 <= row < header.shape[0]:
             raise BadImage(Stage.READ, Code.MISSING, f"the file has no image {row}; its shape is {header.shape}")

@@ -1,11 +1,13 @@
-"""Keep the last thing opened in this process for the next call; opening another closes it.
+"""Keep what was opened in this process for the next call; opening another closes it.
 
 Neighbouring images of a compressed archive or a row group are read one after the other, so one kept stream turns a
-search from the start into a step forward.
+search from the start into a step forward. Threads that read the same archive at once stand at different places of it:
+one stream between them would be wound back at every turn, so each has its own.
 """
 
 import os
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from typing import Generic, Protocol, TypeVar
@@ -48,3 +50,33 @@ class Kept(Generic[T]):
         thing, self._thing = self._thing, None
         if thing is not None:
             thing.close()
+
+
+class KeptByThread(Generic[T]):
+    """One opened thing a thread, at most `most` in all that nobody uses right now; a forked child opens its own."""
+
+    def __init__(self, most: int = 16) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._idle: OrderedDict[tuple[int, int], tuple[Hashable, T]] = OrderedDict()
+
+    @contextmanager
+    def use(self, key: Hashable, open_it: Callable[[], T]) -> Iterator[T]:
+        """The thing of this key, opened if it is not this thread's last one. Closed for good where its use fails."""
+        mine = (os.getpid(), threading.get_ident())
+        with self._lock:
+            last = self._idle.pop(mine, None)
+        if last is not None and last[0] != key:
+            last[1].close()
+            last = None
+        thing = open_it() if last is None else last[1]
+        try:
+            yield thing
+        except BaseException:
+            thing.close()
+            raise
+        with self._lock:
+            self._idle[mine] = (key, thing)
+            over = [self._idle.popitem(last=False)[1][1] for _ in range(len(self._idle) - self._most)]
+        for old in over:
+            old.close()

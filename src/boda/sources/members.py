@@ -112,7 +112,7 @@ def members(file: BinaryIO, where: str) -> Iterator[Member]:
             raise tarfile.ReadError("no end mark")
     except _DAMAGE as damage:
         reason = f"the archive is cut or damaged after byte {max(reached, 0)} ({damage}): what followed is not known"
-        yield Member(END, unreadable=Unreadable(Stage.READ, Code.IO_ERROR, reason))
+        yield Member(END, unreadable=Unreadable(Stage.READ, Code.TRUNCATED, reason))
 
 
 def read_member(path: bytes, ref: ImageRef, is_named: Callable[[str], bool]) -> Blob:

@@ -3,11 +3,10 @@
 import os
 import stat
 from collections.abc import Callable
-from typing import Any
 
 from boda.errors import NotFound, Refused, SourceError
-from boda.keys import from_bytes, shown
-from boda.sources.base import Description, Source
+from boda.keys import shown
+from boda.sources.base import Description, Source, root_text
 from boda.sources.endings import IMAGE, PARQUET, TABLE, TAR, ending, has_ending, like_an_image
 from boda.sources.fits import is_fits
 from boda.sources.folder import Folder
@@ -69,16 +68,13 @@ def open_described(description: Description, *, root: str | None = None) -> Sour
     if make is None:
         raise SourceError(f"a source of kind {kind!r} is not known to this version of boda; known: {', '.join(_KINDS)}")
     if root is None:
-        return make(description, _stored_root(description))
+        return make(description, root_text(description))
     return make(description, root if is_url(root) else os.path.abspath(root))  # noqa: PTH100 - not UTF-8
 
 
-def _stored_root(description: Description) -> str:
-    root: Any = description["root"]
-    return root if isinstance(root, str) else from_bytes(bytes.fromhex(root["bytes"]))
-
-
 def _open_path(name: str, path_column: str | None, follow: bool) -> Source:  # noqa: FBT001 - private
+    if not name:
+        raise NotFound("the name of the source is empty")
     path = os.path.abspath(name)  # noqa: PTH100 - names that are not UTF-8
     try:
         status = os.stat(path)  # noqa: PTH116

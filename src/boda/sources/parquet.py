@@ -14,7 +14,7 @@ from boda.sources.columns import keyed
 from boda.sources.endings import PARQUET, has_ending
 from boda.sources.holding import Holder, Holding
 from boda.sources.kept import Kept
-from boda.sources.reading import bad_size, opened, read_file
+from boda.sources.reading import bad_read, bad_size, opened, read_file
 from boda.unreadable import BadImage, Code, Stage
 
 if TYPE_CHECKING:
@@ -78,7 +78,9 @@ class ParquetSource:
             with _last.use(key, lambda: _Rows(os.fsdecode(path), self.image_column)) as rows:
                 value = rows.at(int(ref.inner))
         except (pa.ArrowException, OSError) as error:
-            raise BadImage(Stage.READ, Code.IO_ERROR, str(error).splitlines()[0]) from None
+            if isinstance(error, OSError) and error.errno:
+                raise bad_read(error) from None
+            raise BadImage(Stage.READ, Code.CORRUPT, str(error).splitlines()[0]) from None
         data = _bytes_of(value, path)
         bad = bad_size(len(data))
         if bad:
@@ -166,7 +168,7 @@ class _Rows:
             self._first += self._held()
             batch = next(self._batches, None)
             if batch is None:
-                raise BadImage(Stage.READ, Code.IO_ERROR, f"the row group ends before row {row}")
+                raise BadImage(Stage.READ, Code.TRUNCATED, f"the row group ends before row {row}")
             self._batch = batch.column(0)
         return self._batch[row - self._first].as_py()
 

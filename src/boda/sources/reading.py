@@ -83,7 +83,7 @@ def read_part(path: bytes, offset: int, size: int) -> Blob:
 
     def part(descriptor: int, status: os.stat_result) -> bytes | None:
         if offset + size > status.st_size:
-            raise BadImage(Stage.READ, Code.IO_ERROR, f"the file ends at byte {status.st_size}, inside this image")
+            raise BadImage(Stage.READ, Code.TRUNCATED, f"the file ends at byte {status.st_size}, inside this image")
         return _exactly(descriptor, offset, size)
 
     error = bad_size(size)

@@ -224,7 +224,7 @@ def read_url(url: str, offset: int = 0, size: int | None = None) -> Blob:
             file.seek(offset)
             data: bytes = file.read(LARGEST + 1 if size is None else size)
     except SourceError as error:
-        raise BadImage(Stage.READ, Code.IO_ERROR, str(error)) from None
+        raise BadImage(Stage.READ, Code.UNREACHABLE, str(error)) from None
     except OSError as error:
         raise bad_read(error) if error.errno else _bad_answer(error) from None
     except _TROUBLE as error:
@@ -233,11 +233,11 @@ def read_url(url: str, offset: int = 0, size: int | None = None) -> Blob:
     if bad:
         raise bad
     if size is not None and len(data) != size:
-        raise BadImage(Stage.READ, Code.IO_ERROR, "the archive ends inside this image")
+        raise BadImage(Stage.READ, Code.TRUNCATED, "the archive ends inside this image")
     return Blob(data, len(data), 0)
 
 
 def _bad_answer(error: Exception) -> BadImage:
     kinds = {FileNotFoundError: Code.MISSING, PermissionError: Code.PERMISSION}
-    code = next((code for kind, code in kinds.items() if isinstance(error, kind)), Code.IO_ERROR)
+    code = next((code for kind, code in kinds.items() if isinstance(error, kind)), Code.UNREACHABLE)
     return BadImage(Stage.READ, code, f"{type(error).__name__}: {error}")

@@ -82,6 +82,10 @@ class PackedKeys(Sequence[str]):
         return f"<{len(self):,} keys>"
 
 
+WIDEST = (1 << 24) - 1
+"""Numbers a row can have at most."""
+
+
 @dataclass(frozen=True)
 class FeatureSet:
     """Features of one recipe: row i belongs to `keys[i]`, in the order of the frame, embedded images only."""
@@ -209,7 +213,7 @@ def segment_rows(connection: sqlite3.Connection, folder: Path, recipe: int | Non
     for row in rows.values():
         segments.check_name(row.file, segments.FILE_NAME, folder)
         segments.check_name(row.recipe, segments.RECIPE_NAME, folder)
-        if row.dtype not in {"float16", "float32"} or not 0 < row.width < 1 << 24 or not 0 < row.rows < 1 << 40:
+        if row.dtype not in {"float16", "float32"} or not 0 < row.width <= WIDEST or not 0 < row.rows < 1 << 40:
             raise Damaged(f"{folder}: boda.db describes {row.file} as no array of features; see: boda doctor")
     return rows
 

@@ -66,7 +66,13 @@ def join(keys: Sequence[str], table: "pa.Table", *, column: str | None = None) -
         said = _texts(table[candidate])
         found = max((_match(keys, said, by) for by in ("key", "name", "stem")), key=lambda match: match.count)
         if found.count:
-            return _joined(keys, table, candidate, said, found)
+            joined = _joined(keys, table, candidate, said, found)
+            if joined.matched:
+                return joined
+            raise Refused(
+                f"every row of the table that has an image has a twin for the same image, so none can be taken: "
+                f"{_examples(joined.repeated)}. Leave one row an image"
+            )
     texts = [text for text in _texts(table[candidates[0]]) if text is not None]
     raise Refused(
         f"no row of the table has an image: its column {candidates[0]!r} says {_examples(texts)}; "

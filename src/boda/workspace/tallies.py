@@ -106,7 +106,8 @@ class _Wanted:
         ]
         self.lacks = [
             f"(NOT {has} AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.image = i.id AND q.recipe = :r{place} "
-            "AND q.rules = :rules AND q.size = i.listed_size AND q.mtime_ns = i.listed_mtime_ns))"
+            "AND q.code NOT IN ('io_error', 'unreachable') AND q.rules = :rules "
+            "AND q.size = i.listed_size AND q.mtime_ns = i.listed_mtime_ns))"
             for place, has in zip(places, self.has, strict=True)
         ]
         self.has_all = " AND ".join(self.has) or "0"

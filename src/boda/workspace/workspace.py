@@ -4,7 +4,7 @@ import contextlib
 import difflib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+_REF = "SELECT key, path, inner, listed_size, listed_mtime_ns FROM image WHERE key = ? AND position IS NOT NULL"
 _OURS = {marker.NAME, locking.NAME, catalogue.NAME, catalogue.JOURNAL, segments.FOLDER, label_files.FOLDER}
 
 
@@ -148,11 +149,11 @@ class Workspace:
             rows = connection.execute("SELECT digest, json FROM recipe ORDER BY id").fetchall()
             return [_recipe(self.path, digest, text) for digest, text in rows]
 
-    def recipe(self, which: "str | Recipe | None" = None) -> Recipe:
+    def recipe(self, recipe: "str | Recipe | None" = None) -> Recipe:
         """One recipe.
 
         Args:
-            which: its id, the unique beginning of it, its name, or the recipe itself; None for the latest.
+            recipe: its id, the unique beginning of it, its name, or the recipe itself; None for the latest.
 
         Raises:
             NotFound: there is none; lists what is there.
@@ -161,23 +162,33 @@ class Workspace:
         known = self.recipes()
         if not known:
             raise NotFound(f"{self.path}: no features yet; make them with: boda embed SOURCE --to {self.path}")
-        if which is None:
+        if recipe is None:
             return known[-1]
-        wanted = which.id if isinstance(which, Recipe) else which
-        exact = [recipe for recipe in known if recipe.id == wanted]
+        wanted = recipe.id if isinstance(recipe, Recipe) else recipe
         found = (
-            exact
-            or [recipe for recipe in known if recipe.name == wanted]
-            or [recipe for recipe in known if wanted and recipe.id.startswith(wanted)]
+            [one for one in known if one.id == wanted]
+            or [one for one in known if one.name == wanted]
+            or [one for one in known if wanted and one.id.startswith(wanted)]
         )
         if len(found) == 1:
             return found[0]
-        listed = ", ".join(f"{recipe.name or recipe.architecture} ({recipe.id})" for recipe in found or known)
+        listed = ", ".join(f"{one.name or one.architecture} ({one.id})" for one in found or known)
         if not found:
             raise NotFound(f"{self.path}: no features of recipe {wanted!r}. There is: {listed}")
         raise Refused(f"{self.path}: several recipes are called {wanted!r}; give the id of one: {listed}")
 
-    def features(self, which: "str | Recipe | None" = None) -> FeatureSet:
+    def width(self, recipe: "str | Recipe | None" = None) -> int:
+        """Length of one feature vector of a recipe, as the catalogue has it: no file of features is opened.
+
+        Raises:
+            NotFound, Refused: as `recipe`.
+        """
+        identity = self.recipe(recipe).id
+        with self.reading() as connection:
+            (width,) = connection.execute("SELECT width FROM recipe WHERE digest = ?", (identity,)).fetchone()
+            return int(width)
+
+    def features(self, recipe: "str | Recipe | None" = None) -> FeatureSet:
         """The features of one recipe: row i belongs to `keys[i]`, in the order of the frame, embedded images only.
 
         A read-only memory map where rows and images agree one to one; else gathered into memory, as where copies
@@ -187,7 +198,7 @@ class Workspace:
             NotFound: no such recipe.
             Damaged: a file is missing, or not what the catalogue says.
         """
-        return features.load(self.path, self.recipe(which), writable=self._may_write_files)
+        return features.load(self.path, self.recipe(recipe), writable=self._may_write_files)
 
     def quarantined(self, recipe_id: str | None = None) -> list[Quarantined]:
         """The listed images that could not be used, in listing order, each with its reason.
@@ -215,17 +226,22 @@ class Workspace:
         Raises:
             NotFound: no such key in the latest listing; names near ones.
         """
+        return self.refs([key])[key]
+
+    def refs(self, keys: Iterable[str]) -> dict[str, ImageRef]:
+        """Where the bytes of these listed images are, all from one state of the catalogue.
+
+        Raises:
+            NotFound: one is not in the latest listing; names near ones.
+        """
+        found: dict[str, ImageRef] = {}
         with self.reading() as connection:
-            row = connection.execute(
-                """
-                SELECT key, path, inner, listed_size, listed_mtime_ns FROM image
-                WHERE key = ? AND position IS NOT NULL
-                """,
-                (key_forms.to_bytes(key),),
-            ).fetchone()
-            if row is None:
-                raise NotFound(f"{self.path}: no image {key_forms.shown(key)!r}.{_near(connection, key)}")
-            return tallies.ref(*row)
+            for key in keys:
+                row = connection.execute(_REF, (key_forms.to_bytes(key),)).fetchone()
+                if row is None:
+                    raise NotFound(f"{self.path}: no image {key_forms.shown(key)!r}.{_near(connection, key)}")
+                found[key] = tallies.ref(*row)
+        return found
 
     def content_of(self, key: str) -> bytes | None:
         """SHA-256 of the image's bytes as last read, 32 bytes; None where it was not read yet.

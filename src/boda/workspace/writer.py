@@ -20,6 +20,7 @@ from boda.sources.base import ImageRef, Unlistable
 from boda.workspace import (
     answers,
     catalogue,
+    features,
     label_files,
     listing,
     locking,
@@ -129,6 +130,8 @@ class Writer:
         Raises:
             Refused: it is known with another width.
         """
+        if not 0 < width <= features.WIDEST:
+            raise Refused(f"{self._path}: features have 1 to {features.WIDEST:,} numbers a row, not {width}")
         with self._transaction() as connection:
             known = connection.execute("SELECT width FROM recipe WHERE digest = ?", (recipe.id,)).fetchone()
             if known and known[0] != width:

@@ -70,7 +70,7 @@ class Flow:
             known: asks the store.
         """
         self._recipes, self._specs, self._slots, self._known = recipes, specs, slots, known
-        self._events: queue.SimpleQueue[tuple[Chunk, list[Answer]] | Encoded | Exception] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[tuple[Chunk, list[Answer]] | Encoded | BaseException] = queue.SimpleQueue()
         self._free = list(range(slots.count))
         self._batches: dict[int, Batch] = {}
         self._in_flight: list[set[bytes]] = [set() for _ in recipes]
@@ -85,7 +85,7 @@ class Flow:
         """Lanes deliver here, from any thread."""
         self._events.put(done)
 
-    def failed(self, error: Exception) -> None:
+    def failed(self, error: BaseException) -> None:
         """Executors and lanes hand over what ends the run, from any thread."""
         self._events.put(error)
 
@@ -135,7 +135,7 @@ class Flow:
             event = self._events.get(timeout=0.2)
         except queue.Empty:
             return
-        if isinstance(event, Exception):
+        if isinstance(event, BaseException):
             raise event
         if isinstance(event, Encoded):
             self._finish(self._batches[event.batch], event)
@@ -157,14 +157,15 @@ class Flow:
                 self._finish(batch, Encoded(batch.index, batch.slot))
 
     def _rows_to_encode(self, batch: Batch, recipe: int) -> tuple[int, ...]:
-        """Readable images whose content has no features of this recipe yet; of copies the first."""
+        """Readable images whose content has no features of this recipe yet; of copies the first.
+
+        Also where the image lacked only another recipe: it may have changed since the listing.
+        """
         identity, spec, flying = self._recipes[recipe], self._specs[recipe], self._in_flight[recipe]
         wanted = {
             row: content
-            for row, todo in enumerate(batch.todos)
-            if identity in todo.missing
-            and (content := batch.answer(row).content) is not None
-            and batch.answer(row).verdicts[spec] is None
+            for row in range(len(batch.todos))
+            if (content := batch.answer(row).content) is not None and batch.answer(row).verdicts[spec] is None
         }
         known = self._known(identity, list(wanted.values())) | flying if wanted else set()
         rows = []
@@ -200,12 +201,12 @@ class Flow:
     def verdicts(self, batch: Batch) -> list[dict[int, Unreadable]]:
         """Per recipe, the images of an answered batch that gave no features, and why; ask in order of the batches."""
         found: list[dict[int, Unreadable]] = []
-        for recipe, identity in enumerate(self._recipes):
+        for recipe in range(len(self._recipes)):
             bad: dict[int, Unreadable] = {}
-            for row, todo in enumerate(batch.todos):
+            for row in range(len(batch.todos)):
                 answer = batch.answer(row)
                 verdict = answer.verdicts[self._specs[recipe]] or self._not_finite[recipe].get(answer.content or b"")
-                if identity in todo.missing and verdict is not None:
+                if verdict is not None:
                     bad[row] = verdict
             found.append(bad)
         return found

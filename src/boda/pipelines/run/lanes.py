@@ -50,11 +50,12 @@ class Lanes:
         slots: Slots,
         count: int,
         deliver: Callable[[Encoded], None],
-        fail: Callable[[Exception], None],
+        fail: Callable[[BaseException], None],
     ) -> None:
         """Start `count` threads; `specs[i]` says which pixels of a slot encoder i sees."""
         self._encoders, self._specs, self._slots = encoders, specs, slots
         self._deliver, self._fail = deliver, fail
+        self._fitting = Fitting()
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._on_cores = all(encoder.device == "cpu" for encoder in encoders)
         self._threads = [threading.Thread(target=self._run, name=f"boda-lane-{i}", daemon=True) for i in range(count)]
@@ -64,6 +65,11 @@ class Lanes:
     def submit(self, job: Job) -> None:
         """Encode one job when a lane is free."""
         self._jobs.put(job)
+
+    @property
+    def largest_piece(self) -> int | None:
+        """Images encoded at once since memory ran out; None where it never did."""
+        return self._fitting.most
 
     def close(self) -> None:
         """End the lanes after what they have in hand; one with a very slow batch is not waited for."""
@@ -83,7 +89,7 @@ class Lanes:
             with one_core_for_this_thread():
                 while (job := self._jobs.get()) is not None:
                     self._deliver(self._encode(job))
-        except Exception as error:  # noqa: BLE001 - handed to the run, which raises it in the caller's thread
+        except BaseException as error:  # noqa: BLE001 - handed to the run, which raises it in the caller's thread
             self._fail(error)
 
     def _encode(self, job: Job) -> Encoded:
@@ -91,34 +97,49 @@ class Lanes:
         done = Encoded(job.batch, job.slot)
         for encoder, spec, rows in zip(self._encoders, self._specs, job.rows, strict=True):
             pixels = self._slots.pixels(job.slot, spec)
+            pixels.flags.writeable = False  # the next encoder sees the same memory
             whole = rows == tuple(range(len(rows)))
-            features = finite_rows(encoder, pixels[: len(rows)] if whole else pixels[list(rows)])
+            features = self._fitting.encode(encoder, pixels[: len(rows)] if whole else pixels[list(rows)])
             with np.errstate(over="ignore"):  # what float16 cannot hold becomes infinite, and is set aside as such
                 done.features.append(features.astype(encoder.recipe.dtype, copy=False))
         done.seconds = (time.thread_time() if self._on_cores else time.perf_counter()) - began
         return done
 
 
-def finite_rows(encoder: Encoder, pixels: Pixels) -> Features:
-    """Features of a batch; where some are not finite, each image is encoded again alone.
+class Fitting:
+    """Encodes batches in pieces that the device's memory takes: a size that was too large is not tried again."""
 
-    A batch too large for the device's memory is encoded in halves.
+    def __init__(self) -> None:
+        self.most: int | None = None
+        """Images a piece; None as long as everything fitted."""
 
-    Returns:
-        (n, d); rows that are not finite even alone are left as they are.
-    """
-    if not len(pixels):
-        return np.empty((0, encoder.width), np.float32)
-    try:
-        features = encoder(pixels)
-    except (MemoryError, RuntimeError) as error:
-        if not _out_of_memory(error) or len(pixels) == 1:
-            raise
-        half = len(pixels) // 2
-        return np.concatenate([finite_rows(encoder, pixels[:half]), finite_rows(encoder, pixels[half:])])
-    if len(pixels) > 1 and not np.isfinite(features).all():
-        return np.concatenate([encoder(pixels[i : i + 1]) for i in range(len(pixels))])
-    return features
+    def encode(self, encoder: Encoder, pixels: Pixels) -> Features:
+        """(n, h, w, 3) to (n, d); where some rows are not finite, each image is encoded again alone.
+
+        Returns:
+            Rows that are not finite even alone are left as they are.
+        """
+        parts: list[Features] = []
+        while (done := sum(map(len, parts))) < len(pixels):
+            piece = pixels[done : done + (self.most or len(pixels))]
+            features = self._try(encoder, piece)
+            if features is None:
+                self.most = len(piece) // 2
+            elif len(piece) > 1 and not np.isfinite(features).all():
+                parts += [encoder(piece[i : i + 1]) for i in range(len(piece))]
+            else:
+                parts.append(features)
+        return np.concatenate(parts) if parts else np.empty((0, encoder.width), np.float32)
+
+    @staticmethod
+    def _try(encoder: Encoder, pixels: Pixels) -> Features | None:
+        """None where memory ran out; only after leaving here is the memory of the attempt free again."""
+        try:
+            return encoder(pixels)
+        except (MemoryError, RuntimeError) as error:
+            if not _out_of_memory(error) or len(pixels) == 1:
+                raise
+            return None
 
 
 def _out_of_memory(error: Exception) -> bool:

@@ -16,7 +16,7 @@ _WINDOW = 30.0
 class Progress:
     """Where a run is: what a progress line shows."""
 
-    stage: Literal["listing", "verifying", "embedding", "merging"]
+    stage: Literal["checking", "listing", "verifying", "embedding", "merging"]
     done: int
     total: int
     rate: float = 0.0
