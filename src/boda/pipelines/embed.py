@@ -29,7 +29,7 @@ from boda.pipelines.run.meter import Meter, OnProgress, Progress
 from boda.pipelines.run.precision import settle_precision
 from boda.pipelines.run.stopping import Stop, stop_on_signals
 from boda.pipelines.run.verifying import verify
-from boda.pixels.spec import DECODE_RULES
+from boda.pixels.spec import DECODE_RULES, Decoder
 from boda.sources.base import Description, ImageRef, Source, root_text
 from boda.sources.opening import open_source
 from boda.workspace.workspace import Workspace, create_workspace
@@ -52,7 +52,7 @@ def embed(  # noqa: PLR0913 - each is an option of the command
     to: str | os.PathLike[str] | None = None,
     weights: str | os.PathLike[str] | None = None,
     precision: Literal["auto", "fp32", "bf16"] = "auto",
-    decode: Literal["scaled", "exact"] = "scaled",
+    decode: Decoder | None = None,
     device: str = "auto",
     range: tuple[float, float] | None = None,
     stretch: str | None = None,
@@ -77,6 +77,7 @@ def embed(  # noqa: PLR0913 - each is an option of the command
         weights: a file with the weights of the one encoder.
         precision: `auto` takes bf16 where the hardware is fast at it and the first batch agrees with fp32.
         decode: `scaled` decodes large JPEGs at a fraction of their size where that is ample; `exact` never does.
+            None: as the encoder says, which for boda's own is `scaled`.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
         range: (low, high), the values that become black and white in 16-bit files.
         stretch: the same for FITS and float files, with a curve, as `asinh:0,1000`; they are quarantined without.
