@@ -266,3 +266,32 @@ def test_the_report_adds_up(tmp_path: Path) -> None:
     assert report["images_per_s"] > 0
     assert [p.stage for p in seen][:2] == ["checking", "listing"]
     assert max(p.done for p in seen) == 10
+
+
+@pytest.mark.parametrize(("seconds", "commits"), [(30.0, 1), (0.0, 13)])
+def test_blocks_are_committed_after_their_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, commits: int
+) -> None:
+    """200 images in 13 batches: together where the block's time is long, each at once where there is none."""
+    from boda.workspace.writer import Writer
+
+    blocks: list[int] = []
+    commit = Writer.commit
+    monkeypatch.setattr(Writer, "commit", lambda self, block: (blocks.append(len(block.reads)), commit(self, block)))
+    folder = make_folder(tmp_path / "photos", [f"{i:03d}.png" for i in range(200)])
+    boda.embed(folder, encoders=HashEncoder(), to=tmp_path / "w.boda", executor="in-process", block_seconds=seconds)
+    assert len(blocks) == commits
+    assert sum(blocks) == 200
+
+
+def test_blocks_are_committed_after_their_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However fast the encoder is."""
+    from boda.workspace.writer import Writer
+
+    blocks: list[int] = []
+    commit = Writer.commit
+    monkeypatch.setattr(Writer, "commit", lambda self, block: (blocks.append(len(block.reads)), commit(self, block)))
+    monkeypatch.setattr("boda.pipelines.embed.BLOCK_ROWS", 64)
+    folder = make_folder(tmp_path / "photos", [f"{i:03d}.png" for i in range(200)])
+    boda.embed(folder, encoders=HashEncoder(), to=tmp_path / "w.boda", executor="in-process")
+    assert blocks == [64, 64, 64, 8]
