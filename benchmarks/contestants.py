@@ -109,7 +109,7 @@ def limits(job: Job) -> dict[str, Any]:
 
     import boda
     from boda.encoders.precision import bf16_is_fast
-    from boda.pipelines.embed import BATCH_ON_CPU
+    from boda.pipelines.run.computing import BATCH_ON_CPU
     from boda.pixels.prepare import prepare
 
     files = [path.read_bytes() for path in sorted(Path(job.images).iterdir())[: _sample(job)]]

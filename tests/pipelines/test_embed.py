@@ -291,7 +291,7 @@ def test_blocks_are_committed_after_their_rows(tmp_path: Path, monkeypatch: pyte
     blocks: list[int] = []
     commit = Writer.commit
     monkeypatch.setattr(Writer, "commit", lambda self, block: (blocks.append(len(block.reads)), commit(self, block)))
-    monkeypatch.setattr("boda.pipelines.embed.BLOCK_ROWS", 64)
+    monkeypatch.setattr("boda.pipelines.run.computing.BLOCK_ROWS", 64)
     folder = make_folder(tmp_path / "photos", [f"{i:03d}.png" for i in range(200)])
     boda.embed(folder, encoders=HashEncoder(), to=tmp_path / "w.boda", executor="in-process")
     assert blocks == [64, 64, 64, 8]

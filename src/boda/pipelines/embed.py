@@ -1,32 +1,23 @@
 """Embed: a folder of images becomes features in a workspace. Safe to stop and run again."""
 
-import importlib.metadata
 import os
-import platform
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
-from boda.decoding.executor import Executor, InProcess
-from boda.decoding.processes import Patience, Processes
-from boda.decoding.slots import make_slots
+from boda.decoding.processes import Patience
 from boda.encoders.base import Encoder
 from boda.encoders.registry import load_encoder
 from boda.errors import NothingEmbedded, Refused
-from boda.keys import shown, to_json
+from boda.keys import shown
 from boda.pipelines.decoded import cores
-from boda.pipelines.run.assembly import Assembly
-from boda.pipelines.run.failing import FailingSource
-from boda.pipelines.run.flow import Batch, Flow
-from boda.pipelines.run.lanes import Lanes
-from boda.pipelines.run.meter import Meter, OnProgress, Progress
+from boda.pipelines.run.computing import Computing, Means
+from boda.pipelines.run.meter import OnProgress, Progress
 from boda.pipelines.run.precision import settle_precision
+from boda.pipelines.run.report import report, versions
 from boda.pipelines.run.stopping import Stop, stop_on_signals
 from boda.pipelines.run.verifying import verify
 from boda.pixels.spec import DECODE_RULES, Decoder
@@ -34,15 +25,6 @@ from boda.sources.base import Description, ImageRef, Source, root_text
 from boda.sources.opening import open_source
 from boda.workspace.workspace import Workspace, create_workspace
 from boda.workspace.writer import Writer
-
-BLOCK_ROWS = 4096
-BATCH_ON_CPU = 16
-"""Images a lane encodes at once. On one core resnet18 took 33.0 ms an image in batches of 16, 33.7 of 8, 35.2 of 32."""
-BATCH_ELSEWHERE = 128
-FEWEST_FOR_A_SHARE = 100
-"""Images below which starting up is most of a run, and a share of the limit says nothing."""
-MOST_LANES = 32
-"""Each lane holds the activations of a batch: beyond this, memory would grow and not speed."""
 
 
 def embed(  # noqa: PLR0913 - each is an option of the command
@@ -128,14 +110,12 @@ def embed(  # noqa: PLR0913 - each is an option of the command
         loaded,
         automatic=[precision == "auto" and isinstance(one, str) for one in wanted],
         progress=progress or _silent,
-        in_process=executor == "in-process",
-        workers=workers or cores(),
-        patience=patience or Patience(),
-        block_seconds=block_seconds,
+        means=Means(executor == "in-process", workers or cores(), patience or Patience(), block_seconds),
     )
     with stop_on_signals() as stop, workspace.write() as writer:
         run.freeze(writer)
-        verify(writer, opened, [recipe.id for recipe in workspace.recipes()], run.workers, run.progress)
+        run.verify(writer)
+        run.settle(writer)
         workspace.report = run.compute(writer, stop)
     if stop.asked:
         raise KeyboardInterrupt
@@ -160,17 +140,10 @@ class _Run:
     source: Source
     encoders: list[Encoder]
     automatic: Sequence[bool]
+    """For each encoder, whether its precision is still to be chosen."""
     progress: OnProgress
-    in_process: bool
-    workers: int
-    patience: Patience
-    block_seconds: float
+    means: Means
     began: float = field(default_factory=time.monotonic)
-    meter: Meter | None = None
-    lanes: Lanes | None = None
-    skipped: int = 0
-    changed_since_listing: int = 0
-    failing: FailingSource = field(default_factory=FailingSource)
     listing: dict[str, int] = field(default_factory=dict)
 
     def freeze(self, writer: Writer) -> None:
@@ -180,23 +153,45 @@ class _Run:
         writer.forget_damaged()
         self.progress(Progress("listing", 0, 0))
         writer.set_source(self.source.description)
-        listing = writer.list(self.source.entries(), self.source.columns, now_ns=writer.clock_ns())
-        self.listing = {"new": listing.new, "changed": listing.changed, "vanished": listing.vanished}
+        found = writer.list(self.source.entries(), self.source.columns, now_ns=writer.clock_ns())
+        self.listing = {"new": found.new, "changed": found.changed, "vanished": found.vanished}
         if not len(self.workspace):
             raise NothingEmbedded(_nothing(self.workspace, self.source))
 
-    def compute(self, writer: Writer, stop: Stop) -> dict[str, Any]:
-        """Decode, encode and commit what is still to do, then merge. Returns what the run did, as JSON."""
-        self._settle(writer)
-        ids = [encoder.recipe.id for encoder in self.encoders]
-        for encoder in self.encoders:
+    def verify(self, writer: Writer) -> None:
+        """Read and hash again what may have changed; only what really did is computed."""
+        ids = [recipe.id for recipe in self.workspace.recipes()]
+        verify(writer, self.source, ids, self.means.workers, self.progress)
+
+    def settle(self, writer: Writer) -> None:
+        """Choose the precision where it is open; of encoders that come to the same recipe keep one."""
+        stored = self.workspace.recipes()
+        chosen = [
+            settle_precision(encoder, stored, self.source, self._todo(writer, encoder), self.means.workers)
+            if still_open
+            else encoder
+            for encoder, still_open in zip(self.encoders, self.automatic, strict=True)
+        ]
+        different: dict[str, Encoder] = {}
+        for encoder in chosen:
+            different.setdefault(encoder.recipe.id, encoder)
             writer.add_recipe(encoder.recipe, encoder.width)
-        self.skipped = self.workspace.counts(ids).embedded
-        run = writer.begin_run(ids, _versions())
+        self.encoders = list(different.values())
+
+    def _todo(self, writer: Writer, encoder: Encoder) -> Iterator[ImageRef]:
+        for page in writer.compute_pages([encoder.recipe.id], page=256):
+            yield from (todo.ref for todo in page)
+
+    def compute(self, writer: Writer, stop: Stop) -> dict[str, Any]:
+        """Decode, encode and commit what is left to do, then merge. Returns what the run did, as JSON."""
+        ids = [encoder.recipe.id for encoder in self.encoders]
+        skipped = self.workspace.counts(ids).embedded
+        run = writer.begin_run(ids, versions())
+        computing = Computing(self.source, self.encoders, self.means, self.progress)
         state: Literal["done", "stopped", "failed"] = "failed"
         try:
             with stop.after_what_is_in_hand():
-                self._flow(writer, ids, stop)
+                computing.run(writer, stop)
             if not stop.asked:
                 self.progress(Progress("merging", len(self.workspace), len(self.workspace)))
                 for identity in ids:
@@ -206,120 +201,16 @@ class _Run:
             state = "stopped"
             raise
         finally:
-            report = self.report()
             if writer.is_sound:
-                writer.end_run(run, state, report)
-        return report
-
-    def _settle(self, writer: Writer) -> None:
-        stored = self.workspace.recipes()
-        self.encoders = [
-            settle_precision(e, stored, self.source, self._todo_refs(writer, e.recipe.id), self.workers) if open_ else e
-            for e, open_ in zip(self.encoders, self.automatic, strict=True)
-        ]
-        ids = [encoder.recipe.id for encoder in self.encoders]
-        self.encoders = [encoder for i, encoder in enumerate(self.encoders) if ids.index(encoder.recipe.id) == i]
-
-    def _todo_refs(self, writer: Writer, identity: str) -> Iterator[ImageRef]:
-        for page in writer.compute_pages([identity], page=256):
-            yield from (todo.ref for todo in page)
-
-    def _flow(self, writer: Writer, ids: Sequence[str], stop: Stop) -> None:
-        on_cpu = all(encoder.device == "cpu" for encoder in self.encoders)
-        todo = writer.count_todo(ids).compute
-        widths = [e.width * np.dtype(e.recipe.dtype).itemsize for e in self.encoders]
-        self.meter = meter = Meter(todo, cores(), sum(widths))
-        meter.encoding_on_cores = on_cpu
-        if not todo:
-            return
-        pixel_specs = [encoder.recipe.pixels for encoder in self.encoders]
-        specs = [spec for i, spec in enumerate(pixel_specs) if spec is not None and pixel_specs.index(spec) == i]
-        places = [specs.index(spec) for spec in pixel_specs if spec is not None]
-        lanes_wanted = min(cores(), MOST_LANES) if on_cpu else 2
-        batch = BATCH_ON_CPU if on_cpu else BATCH_ELSEWHERE
-        slots = make_slots(2 * lanes_wanted + 2, batch, specs)
-        flow = Flow(ids, places, slots, writer.has_features)
-        with ExitStack() as ending:
-            ending.callback(slots.close)
-            start = (
-                InProcess
-                if self.in_process
-                else partial(Processes, fail=flow.failed, workers=self.workers, patience=self.patience)
-            )
-            executor: Executor = start(self.source, specs, slots, flow.decoded)
-            ending.callback(executor.close)
-            self.lanes = lanes = Lanes(self.encoders, places, slots, lanes_wanted, flow.encoded, flow.failed)
-            ending.callback(lanes.close)
-            todos = (todo for page in writer.compute_pages(ids) for todo in page)
-            self._commit_in_blocks(writer, ids, flow, flow.run(todos, executor, lanes, lambda: stop.asked))
-
-    def _commit_in_blocks(self, writer: Writer, ids: Sequence[str], flow: Flow, batches: Iterator[Batch]) -> None:
-        assembled = Assembly(ids)
-        try:
-            for batch in batches:
-                self._watch(batch)
-                assembled.add(batch, flow)
-                if assembled.images >= BLOCK_ROWS or assembled.age >= self.block_seconds:
-                    assembled.commit(writer, flow)
-        except Exception:
-            if writer.is_sound:  # whatever ended the run, what it has computed is good
-                assembled.commit(writer, flow)
-            raise
-        assembled.commit(writer, flow)
-
-    def _watch(self, batch: Batch) -> None:
-        """Count what a batch cost, and notice a failing source."""
-        meter = self.meter
-        assert meter is not None
-        for row, todo in enumerate(batch.todos):
-            answer = batch.answer(row)
-            meter.decoding += answer.seconds
-            meter.waiting += answer.waited
-            read = answer.content is not None
-            listed = (todo.ref.size, todo.ref.mtime_ns or answer.mtime_ns)  # 0: a time that is not trusted
-            self.changed_since_listing += read and (answer.size, answer.mtime_ns) != listed
-            self.failing.saw(answer)
-        meter.encoding += batch.encoding_seconds
-        meter.count(len(batch.todos))
-        self.progress(meter.progress())
-
-    def report(self) -> dict[str, Any]:
-        """What this run did, as JSON."""
-        ids = [encoder.recipe.id for encoder in self.encoders]
-        counts = self.workspace.counts(ids)
-        meter = self.meter
-        computed = meter.done if meter else 0
-        rate = computed / meter.seconds if meter and computed else 0.0
-        limit = meter.limit() if meter and computed >= FEWEST_FOR_A_SHARE else None
-        return {
-            "workspace": to_json(str(self.workspace.path)),
-            "listed": counts.listed,
-            "embedded": counts.embedded,
-            "quarantined": counts.quarantined,
-            "skipped": self.skipped,
-            "ignored": self.source.ignored,
-            "recipes": [self._recipe_report(encoder) for encoder in self.encoders],
-            "images_per_s": round(rate, 2),
-            "limit_share": round(rate / limit, 3) if limit else None,
-            "bottleneck": meter.bottleneck() if meter else "nothing",
-            "seconds": round(time.monotonic() - self.began, 2),
-            "reasons": counts.by_reason,
-            "listing": self.listing,
-            "changed_since_listing": self.changed_since_listing,
-            "largest_piece": self.lanes.largest_piece if self.lanes else None,
-        }
-
-    def _recipe_report(self, encoder: Encoder) -> dict[str, Any]:
-        recipe, counts = encoder.recipe, self.workspace.counts([encoder.recipe.id])
-        return {
-            "id": recipe.id,
-            "name": recipe.name,
-            "precision": recipe.precision,
-            "width": encoder.width,
-            "device": encoder.device,
-            "embedded": counts.embedded,
-            "quarantined": counts.quarantined,
-        }
+                besides = {
+                    "skipped": skipped,
+                    "ignored": self.source.ignored,
+                    "seconds": round(time.monotonic() - self.began, 2),
+                    "listing": self.listing,
+                }
+                told = report(self.workspace, self.encoders, computing, besides)
+                writer.end_run(run, state, told)
+        return told
 
 
 def _each(encoders: Sequence[str | Encoder] | str | Encoder) -> list[str | Encoder]:
@@ -365,14 +256,3 @@ def _nothing(workspace: Workspace, source: Source) -> str:
     return (
         f"none of {len(workspace)} images in {root} gave features; see why with: boda quarantine {workspace.path} list"
     )
-
-
-def _versions() -> dict[str, str]:
-    """What computed: for the record of a run, not part of any recipe."""
-    found = {"python": platform.python_version(), "machine": platform.machine()}
-    for package in ("boda", "numpy", "pillow", "torch", "timm"):
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
