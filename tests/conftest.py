@@ -24,6 +24,22 @@ def boda_data() -> Path:
     return folder
 
 
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder of 12 small photographs, a copy and a broken file."""
+    from making import make_photos
+
+    return make_photos(tmp_path / "photos")
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, photos: Path) -> Path:
+    """Its workspace, with features of `handmade:hog-colour`."""
+    from making import make_workspace
+
+    return make_workspace(tmp_path / "photos.boda", photos)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How hard the campaigns try."""
     parser.addoption("--kills", type=int, default=20, help="how many times the kill campaign kills a run")

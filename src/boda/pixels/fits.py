@@ -16,19 +16,9 @@ from boda.pixels.resize import MOST_PIXELS
 from boda.pixels.spec import PixelSpec
 from boda.pixels.stretch import needs_stretch, parse_stretch, stretch_values
 from boda.pixels.verdict import too_many_pixels
+from boda.sources.fits import EMPTY_PRIMARY
 from boda.unreadable import BadImage, Code, Stage
 
-_BLOCK = 2880
-_EMPTY_PRIMARY = b"".join(
-    card.ljust(80)
-    for card in (
-        b"SIMPLE  =                    T",
-        b"BITPIX  =                    8",
-        b"NAXIS   =                    0",
-        b"EXTEND  =                    T",
-        b"END",
-    )
-).ljust(_BLOCK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +42,7 @@ def read_fits(data: bytes) -> FitsPlane:
     except ImportError:
         reason = "a FITS image; reading it needs astropy: pip install 'boda[fits]'"
         raise BadImage(Stage.IDENTIFY, Code.NEEDS_PLUGIN, reason) from None
-    whole = data if data.startswith(b"SIMPLE") else _EMPTY_PRIMARY + data
+    whole = data if data.startswith(b"SIMPLE") else EMPTY_PRIMARY + data
     try:
         with fits.open(BytesIO(whole), memmap=False, lazy_load_hdus=True) as units:
             return _first_image(units, whole)

@@ -103,7 +103,7 @@ def _alone(file: BinaryIO, number: int) -> bytes:
         raise error
     file.seek(hdu.start)
     data = file.read(hdu.size)
-    return data if number == 0 else _EMPTY_PRIMARY + data
+    return data if number == 0 else EMPTY_PRIMARY + data
 
 
 def _walk_hdus(file: BinaryIO) -> Iterator[Hdu]:
@@ -163,7 +163,7 @@ def _holds_image(cards: dict[bytes, bytes]) -> bool:
     return compressed if table else len(axes) >= 2 and math.prod(axes) > 0
 
 
-_EMPTY_PRIMARY = b"".join(
+EMPTY_PRIMARY = b"".join(
     card.ljust(_CARD)
     for card in (
         b"SIMPLE  =                    T",
@@ -173,3 +173,4 @@ _EMPTY_PRIMARY = b"".join(
         b"END",
     )
 ).ljust(_BLOCK)
+"""What stands before an image extension that was cut out of its file."""
