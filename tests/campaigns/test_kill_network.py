@@ -44,10 +44,10 @@ def test_a_killed_network_ends_with_the_same_bits(tmp_path: Path) -> None:
         run.kill()
         run.wait()
         run.stdout.close()
-    there = boda.open(killed).counts([undisturbed.recipe.id]).embedded
-    assert 64 <= there < len(undisturbed.keys)
+    there = boda.open(killed).counts([undisturbed.recipe.id])
+    assert 3 * BATCH_ON_CPU <= there.embedded + there.quarantined < 150
     resumed = boda.embed(folder, to=killed)
-    assert resumed.report["skipped"] == there
+    assert resumed.report["skipped"] == there.embedded
     features = resumed.features()
     assert features.recipe == undisturbed.recipe
     assert list(features.keys) == list(undisturbed.keys)
