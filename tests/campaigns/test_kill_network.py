@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import boda
+from boda.pipelines.run.computing import BATCH_ON_CPU
 from hostile import picture
 
 CHILD = """

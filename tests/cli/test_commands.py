@@ -252,7 +252,8 @@ def test_a_reader_that_leaves_is_no_error(workspace, tmp_path):
 def test_stopping_exits_with_130(tmp_path, number):
     """Ctrl-C and SIGTERM end with one line and 130."""
     code = (
-        "import sys, time, boda, boda.cli.main as m\n"
+        "import signal, sys, time, boda, boda.cli.main as m\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background job begins without it
         "boda.info = lambda *a, **k: (print('ready', flush=True), time.sleep(60))\n"
         "sys.argv = ['boda', 'info', 'w']\nm.main()\n"
     )
