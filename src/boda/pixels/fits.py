@@ -20,7 +20,6 @@ from boda.sources.fits import EMPTY_PRIMARY
 from boda.unreadable import BadImage, Code, Stage
 
 
-
 @dataclass(frozen=True, slots=True)
 class FitsPlane:
     """The values of one picture, upright."""
