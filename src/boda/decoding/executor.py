@@ -9,6 +9,9 @@ from boda.decoding.work import Answer, work
 from boda.pixels.spec import PixelSpec
 from boda.sources.base import ImageRef, Source
 
+CHUNK = 8
+"""Images a decoder takes at a time: few, so that the first batch comes soon and the last is shared."""
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from boda.arrays import Pixels
-from boda.decoding.executor import Chunk
+from boda.decoding.executor import CHUNK, Chunk
 from boda.decoding.processes import Processes
 from boda.decoding.slots import make_slots
 from boda.decoding.work import Answer
@@ -19,8 +19,6 @@ from boda.unreadable import Unreadable
 
 PAGE = 32
 """Images a page."""
-_CHUNK = 8
-"""Images one process takes at a time."""
 _SLOTS = 2
 
 _Told: TypeAlias = "queue.SimpleQueue[tuple[Chunk, list[Answer]] | BodaError]"
@@ -69,8 +67,8 @@ def cores() -> int:
 
 
 def _submit(executor: Processes, number: int, page: tuple[ImageRef, ...]) -> None:
-    for first in range(0, len(page), _CHUNK):
-        executor.submit(Chunk(number, number % _SLOTS, first, page[first : first + _CHUNK], 1))
+    for first in range(0, len(page), CHUNK):
+        executor.submit(Chunk(number, number % _SLOTS, first, page[first : first + CHUNK], 1))
 
 
 def _hear(told: _Told, verdicts: dict[int, dict[int, Unreadable | None]]) -> None:

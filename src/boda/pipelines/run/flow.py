@@ -14,15 +14,12 @@ from typing import TypeAlias
 import numpy as np
 
 from boda.arrays import StoredFeatures
-from boda.decoding.executor import Chunk, Executor
+from boda.decoding.executor import CHUNK, Chunk, Executor
 from boda.decoding.slots import Slots
 from boda.decoding.work import Answer
 from boda.pipelines.run.lanes import Encoded, Job, Lanes
 from boda.unreadable import Code, Stage, Unreadable
 from boda.workspace.records import Todo
-
-CHUNK = 8
-"""Images a decoder process takes at a time: few, so that the first batch comes soon and the last is shared."""
 
 Known: TypeAlias = Callable[[str, Sequence[bytes]], set[bytes]]
 """Which of these contents have features of a recipe in the store."""
