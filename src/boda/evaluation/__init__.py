@@ -1,0 +1,1 @@
+"""Evaluation: honest folds, metrics with intervals, and the baseline beside each."""

@@ -1,0 +1,1 @@
+"""Heads: features and numbers to a prediction that can be trusted."""

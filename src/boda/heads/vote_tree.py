@@ -1,0 +1,54 @@
+"""Vote trees: questions that people were asked of an image, and which answer led to which question."""
+
+from dataclasses import dataclass
+
+from boda.errors import Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question."""
+
+    name: str
+    answers: tuple[str, ...]
+    after: tuple[str, ...] = ()
+    """Answers (`question_answer`) that lead here; none: everybody is asked."""
+
+
+@dataclass(frozen=True)
+class VoteTree:
+    """Questions in the order in which they are asked; columns are `question_answer`.
+
+    Raises:
+        Refused: two columns of one name, a question without answers, or one after an answer that comes later or never.
+    """
+
+    name: str
+    questions: tuple[Question, ...]
+
+    def __post_init__(self) -> None:
+        """Check that the tree is one."""
+        seen: set[str] = set()
+        for question in self.questions:
+            unknown = sorted(set(question.after) - seen)
+            if unknown:
+                raise Refused(
+                    f"vote tree {self.name}: {question.name!r} comes after {unknown[0]!r}, which is no answer"
+                )
+            columns = [f"{question.name}_{answer}" for answer in question.answers]
+            if not columns or len(set(columns)) != len(columns) or seen & set(columns):
+                raise Refused(f"vote tree {self.name}: {question.name!r} has no answers, or one twice")
+            seen.update(columns)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All answers, as `question_answer`, in order."""
+        return tuple(f"{question.name}_{answer}" for question in self.questions for answer in question.answers)
+
+    @property
+    def slices(self) -> tuple[slice, ...]:
+        """For each question, which columns are its answers."""
+        ends = [0]
+        for question in self.questions:
+            ends.append(ends[-1] + len(question.answers))
+        return tuple(slice(start, end) for start, end in zip(ends, ends[1:], strict=False))
