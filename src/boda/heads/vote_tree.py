@@ -1,5 +1,6 @@
 """Vote trees: questions that people were asked of an image, and which answer led to which question."""
 
+import itertools
 from dataclasses import dataclass
 
 from boda.errors import Refused
@@ -51,4 +52,4 @@ class VoteTree:
         ends = [0]
         for question in self.questions:
             ends.append(ends[-1] + len(question.answers))
-        return tuple(slice(start, end) for start, end in zip(ends, ends[1:], strict=False))
+        return tuple(slice(start, end) for start, end in itertools.pairwise(ends))
