@@ -30,6 +30,22 @@ def test_it_opens_no_file_of_features(workspace):
     assert [recipe.width for recipe in boda.info(workspace).recipes] == [2020]
 
 
+def test_it_lists_what_is_kept(workspace):
+    """Heads by name with what they say of themselves; no file of theirs is opened."""
+    with workspace.write() as writer:
+        writer.put_result("map", "tsne", {"a": b"12"})
+        writer.put_result("head", "score", {"a": b"123", "b": b"4"}, summary={"target": "점수", "headline": {"r": 0.5}})
+    for file in (workspace.path / "results").rglob("a"):
+        file.unlink()
+    head, drawn = boda.info(workspace).results
+    assert (head.kind, head.name, head.bytes) == ("head", "score", 4)
+    assert (drawn.kind, drawn.name, drawn.bytes) == ("map", "tsne", 2)
+    told = json.loads(json.dumps(boda.info(workspace).as_json()))["results"][0]
+    assert told == {
+        "kind": "head", "name": "score", "bytes": 4, "summary": {"target": "점수", "headline": {"r": 0.5}},
+    }  # fmt: skip
+
+
 def test_a_root_that_is_not_utf8_is_shown_and_escaped_in_json(workspace, photos):
     """As the file system has it, and in JSON as bytes."""
     odd = photos.rename(photos.with_name("caf\udce9"))

@@ -32,6 +32,7 @@ class Life(RuleBasedStateMachine):
         self.clock = self.kit.old
         self.seen: dict[str, str] = {}
         self.finished = False
+        self.heads: dict[str, dict[str, bytes]] = {}
         with self.workspace.write() as writer:
             writer.add_recipe(self.kit.recipe, self.kit.width)
 
@@ -90,6 +91,22 @@ class Life(RuleBasedStateMachine):
             if writer.retry():
                 self.finished = False
 
+    @rule(name=st.sampled_from("ab"), files=st.dictionaries(st.sampled_from("xyz"), st.binary(max_size=2), min_size=1))
+    def put_result(self, name: str, files: dict[str, bytes]) -> None:
+        """Keep a result, in place of an older one."""
+        with self.workspace.write() as writer:
+            writer.put_result("head", name, files, summary={"files": len(files)})
+        self.heads[name] = files
+
+    @precondition(lambda self: self.heads)
+    @rule(data=st.data())
+    def remove_result(self, data: st.DataObject) -> None:
+        """Forget a result."""
+        name = data.draw(st.sampled_from(sorted(self.heads)))
+        with self.workspace.write() as writer:
+            writer.remove_result("head", name)
+        del self.heads[name]
+
     @rule()
     def merge(self) -> None:
         """Merge without a run."""
@@ -117,6 +134,10 @@ class Life(RuleBasedStateMachine):
         counts = self.workspace.counts([self.kit.recipe.id])
         assert (counts.listed, counts.embedded) == (len(self.listed), len(found))
         assert counts.quarantined == len(quarantined)
+        assert {info.name: info.summary["files"] for info in self.workspace.results()} == {
+            name: len(files) for name, files in self.heads.items()
+        }
+        assert {name: self.workspace.result("head", name) for name in self.heads} == self.heads
 
     def teardown(self) -> None:
         """At the end of each life everything is whole."""
@@ -126,7 +147,7 @@ class Life(RuleBasedStateMachine):
 
 
 def test_random_lives_agree_with_the_model(kit):
-    """List, change, vanish, touch, retry, merge, reopen, stop early: always as the model says."""
+    """List, change, vanish, touch, retry, merge, keep results, reopen, stop early: always as the model says."""
     from hypothesis.stateful import run_state_machine_as_test
 
     Life.kit = kit

@@ -28,7 +28,7 @@ BOTH = "INSERT INTO quarantine (image, recipe, stage, code, reason, rules)"
 
 @pytest.fixture
 def filled(workspace, kit) -> Workspace:
-    """A workspace with everything in it: features, copies, quarantine, labels, a merged file."""
+    """A workspace with everything in it: features, copies, quarantine, labels, a merged file, a result."""
     keys = [f"{n}.png" for n in range(40)]
     with workspace.write() as writer:
         writer.set_source({"kind": "folder", "root": "photos"})
@@ -43,6 +43,8 @@ def filled(workspace, kit) -> Workspace:
             writer.commit(block)
         writer.merge(kit.recipe.id)
         writer.end_run(run, "done", {"images_per_s": 1.5})
+        files = {"head.json": b"{}", "weights.safetensors": bytes(1000)}
+        writer.put_result("head", "score", files, summary={"target": "n", "score": 0.5})
     return workspace
 
 
@@ -127,6 +129,9 @@ def test_changed_row_names_its_images(filled):
         ("DELETE FROM feature WHERE row = 3", "segment"),
         ("UPDATE quarantine SET code = 'timeout'", "digest"),
         ("DELETE FROM quarantine", "counts"),
+        ("DELETE FROM result", "digest"),
+        ("UPDATE result SET summary = '{}'", "digest"),
+        ("UPDATE result SET digest = hex(zeroblob(16))", "catalogue"),
         ("UPDATE image SET content = 9999 WHERE id = 3", "catalogue"),
         ("INSERT INTO batch VALUES ('stranger', 0, x'00')", "digest"),
         (f"{BOTH} SELECT 2, digest, 'decode', 'other', '', 1 FROM recipe", "counts"),
@@ -237,7 +242,8 @@ def ask_everything(path: Path) -> None:
         workspace.keys, workspace.recipes, workspace.runs, workspace.quarantined, workspace.frame, workspace.labels,
         workspace.features, lambda: workspace.source, lambda: workspace.ref("3.png"),
         lambda: workspace.content_of("3.png"), lambda: workspace.counts(["76e2e7316ac14517"]), lambda: len(workspace),
-        lambda: list(workspace.features().keys), lambda: examine(workspace, deep=True),
+        lambda: list(workspace.features().keys), workspace.results, lambda: workspace.result("head", "score"),
+        lambda: examine(workspace, deep=True),
     ):  # fmt: skip
         with one_line():
             ask()

@@ -1,6 +1,7 @@
 """The format as docs/format.md tells it: read here with sqlite3, numpy and pyarrow alone."""
 
 import hashlib
+import json
 import sqlite3
 from pathlib import Path
 
@@ -13,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def folder(workspace, kit) -> Path:
-    """A workspace on disk, with two recipes, copies, quarantine and labels."""
+    """A workspace on disk, with two recipes, copies, quarantine, labels and a result."""
     import pyarrow as pa
 
     refs = [kit.ref(key) for key in ("c", "a", "b", "copy of a", "bad")]
@@ -27,6 +28,7 @@ def folder(workspace, kit) -> Path:
         block.quarantined = [kit.bad("bad"), kit.bad("bad", kit.other)]
         writer.commit(block)
         writer.merge(kit.recipe.id)
+        writer.put_result("head", "label", {"head.json": b"{}", "weights.safetensors": b"123"}, summary={"score": 0.5})
     return workspace.path
 
 
@@ -34,7 +36,7 @@ def test_features_are_read_without_boda(folder, kit):
     """Keys and rows of a recipe, in listing order, by the query that the document gives."""
     document = (ROOT / "docs" / "format.md").read_text()
     query = document.split("```sql\n")[1].split("```")[0]
-    assert (folder / "FORMAT").read_text().splitlines()[:2] == ["boda workspace", "version 1"]
+    assert (folder / "FORMAT").read_text().splitlines()[:2] == ["boda workspace", "version 2"]
     connection = sqlite3.connect(f"file:{folder / 'boda.db'}?mode=ro", uri=True)
     for recipe in (kit.recipe, kit.other):
         found = connection.execute(query, (recipe.id,)).fetchall()
@@ -59,6 +61,20 @@ def test_labels_and_quarantine_are_read_without_boda(folder):
     ).fetchall()
     assert bad == [(b"bad", "decode", "truncated")]
     connection.close()
+
+
+def test_results_are_read_without_boda(folder):
+    """Names and files of a result; the folder is called by what is in it."""
+    connection = sqlite3.connect(f"file:{folder / 'boda.db'}?mode=ro", uri=True)
+    [(kind, name, digest, text)] = connection.execute("SELECT kind, name, digest, files FROM result").fetchall()
+    connection.close()
+    assert (kind, name) == ("head", "label")
+    lines = ""
+    for file, record in sorted(json.loads(text).items()):
+        data = (folder / "results" / kind / digest / file).read_bytes()
+        assert (len(data), hashlib.sha256(data).hexdigest()) == (record["bytes"], record["sha256"])
+        lines += f"{record['sha256']}  {file}\n"
+    assert hashlib.sha256(lines.encode()).hexdigest()[:32] == digest
 
 
 def test_digests_are_computed_without_boda(folder):

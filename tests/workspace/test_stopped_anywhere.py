@@ -1,6 +1,7 @@
 """Stopped at any step of the protocol, a workspace is whole, keeps what was acknowledged, and goes on."""
 
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -21,11 +22,18 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarni
 
 KEYS = [f"{n}.png" for n in range(9)]
 BAD = "4.png"
-MOMENTS = ("BEGIN", "COMMIT", "INSERT INTO seal", "INSERT INTO segment", "DELETE FROM segment")
+MOMENTS = (
+    *("BEGIN", "COMMIT", "INSERT INTO seal", "INSERT INTO segment", "DELETE FROM segment"),
+    *("INSERT INTO result", "DELETE FROM result"),
+)
+RESULTS = [{"head.json": b"first", "old": b"1"}, {"head.json": b"second", "new": b"22"}]
 
 
 def run(kit, path: Path, acknowledged: int | None = None) -> None:
-    """The whole life of a workspace: make, list, commit, merge. May be repeated. Acknowledges each commit."""
+    """The whole life of a workspace: make, list, commit, merge, keep results. May be repeated.
+
+    Acknowledges each commit by its number of images, and each result by 16.
+    """
     workspace = create_workspace(path)
     refs = [kit.ref(key) for key in KEYS]
     with workspace.write() as writer:
@@ -40,6 +48,12 @@ def run(kit, path: Path, acknowledged: int | None = None) -> None:
                 os.write(acknowledged, len(page).to_bytes(1, "little"))
         writer.merge(kit.recipe.id)
         writer.end_run(number, "done", {})
+        for files in RESULTS:
+            writer.put_result("head", "score", files)
+            if acknowledged is not None:
+                os.write(acknowledged, b"\x10")
+        writer.put_result("head", "gone", {"head.json": b"gone"})
+        writer.remove_result("head", "gone")
 
 
 def check_whole(kit, path: Path, acknowledged: int) -> None:
@@ -53,7 +67,11 @@ def check_whole(kit, path: Path, acknowledged: int) -> None:
         if workspace.recipes():
             kit.check_rows(workspace)
             counts = workspace.counts([kit.recipe.id])
-            assert counts.embedded + counts.quarantined >= acknowledged
+            assert counts.embedded + counts.quarantined >= acknowledged % 16
+        names = {info.name for info in workspace.results()}
+        possible = RESULTS[acknowledged // 16 - 1 :] if acknowledged >= 16 else RESULTS
+        assert acknowledged < 16 or "score" in names
+        assert "score" not in names or workspace.result("head", "score") in possible
     run(kit, path)
     workspace = open_workspace(path)
     assert examine(workspace, deep=True) == []
@@ -61,6 +79,9 @@ def check_whole(kit, path: Path, acknowledged: int) -> None:
     kit.check_rows(workspace)
     counts = workspace.counts([kit.recipe.id])
     assert (counts.listed, counts.embedded, counts.quarantined) == (9, 8, 1)
+    assert [info.name for info in workspace.results()] == ["score"]
+    assert workspace.result("head", "score") == RESULTS[1]
+    assert len(list((path / "results" / "head").iterdir())) == 1
 
 
 class DiesAt:
@@ -88,7 +109,7 @@ class DiesAt:
         """Step before every open, fsync, rename and removal, and at the ends and in the middle of transactions."""
         os.fsync, os.replace, os.open = self.before(os.fsync), self.before(os.replace), self.before(os.open)
         os.mkdir = self.before(os.mkdir)
-        os.unlink = self.before(os.unlink)
+        os.unlink, os.rmdir = self.before(os.unlink), self.before(os.rmdir)
         connect = catalogue._connect
 
         def traced(*args, **kwargs) -> sqlite3.Connection:
@@ -138,7 +159,7 @@ def steps(kit, folder: Path, first: int, stride: int) -> int:
 
 
 def test_death_at_steps_of_the_protocol_leaves_a_whole_workspace(tmp_path, kit):
-    """Every 19th step, from making the folder to the end of the merge, is survived."""
+    """Every 19th step, from making the folder to the last sweep, is survived."""
     assert steps(kit, tmp_path, first=1 + os.getpid() % 19, stride=19) > 5
 
 
@@ -165,6 +186,9 @@ load("run", Path(sys.argv[2]) / "test_stopped_anywhere.py").run(kit, Path(sys.ar
 def script(path: Path) -> list[str]:
     """The command that runs the whole life of a workspace."""
     return [sys.executable, "-c", SCRIPT, str(path), str(Path(__file__).parent)]
+
+
+STORED = re.compile("/(features|results)/")
 
 
 def strace() -> str:
@@ -204,16 +228,16 @@ def test_files_are_durable_before_they_are_named(tmp_path):
         stdout=subprocess.DEVNULL,
     )
     lines = [line.split(maxsplit=1)[1] for line in log.read_text().splitlines()]
-    renames = [place for place, line in enumerate(lines) if line.startswith("rename") and "/features/" in line]
-    assert len(renames) == 5  # three blocks, the merged file, its keys
+    renames = [place for place, line in enumerate(lines) if line.startswith("rename") and STORED.search(line)]
+    assert len(renames) == 5 + 5  # three blocks, the merged file, its keys; five files of results
     for place in renames:
         before, after = lines[place - 1], lines[place + 1]
         assert before.startswith("fsync(")
         assert ".part>" in before
         assert after.startswith("fsync(")
-        assert f"/features/{path.stem}" not in after
+        assert STORED.search(after)
+        assert not after.rpartition("/")[2].startswith(("head.json", "old", "new"))
         assert ".npy" not in after
-        assert "/features/" in after
         later = lines[place + 2]
         assert "boda.db-journal" in later or ".part>" in later
 

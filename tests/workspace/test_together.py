@@ -98,8 +98,15 @@ def test_closed_writer_writes_nothing(workspace, kit):
 
 
 def test_readers_see_whole_states_during_writes(workspace, kit):
-    """Through listings, commits, merges and sweeps: each row is right, and nothing named is missing."""
+    """Through listings, commits, merges, results and sweeps: each row is right, and nothing named is missing."""
     kit.fill(workspace, [f"{n}" for n in range(20)])
+
+    def keep(turn: int) -> None:
+        number = str(turn)
+        with workspace.write() as writer:
+            writer.put_result("head", "turn", {"a": number.encode(), "b": number.encode(), f"only-{number}": b""})
+
+    keep(0)
 
     def write() -> None:
         until = time.monotonic() + 4
@@ -107,12 +114,16 @@ def test_readers_see_whole_states_during_writes(workspace, kit):
         while time.monotonic() < until:
             turn += 1
             kit.fill(workspace, [f"{n}" for n in range(turn, turn + 20)], per_block=7)
+            keep(turn)
 
     child = in_child(write)
     reads = 0
     while os.waitpid(child, os.WNOHANG)[0] == 0:
         kit.check_rows(workspace)
         assert len(workspace.frame()) == 20
+        kept = workspace.result("head", "turn")
+        assert kept["a"] == kept["b"]
+        assert f"only-{kept['a'].decode()}" in kept
         assert [finding for finding in examine(workspace, deep=True) if finding.severity == "damage"] == []
         reads += 1
     assert reads > 20

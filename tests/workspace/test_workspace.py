@@ -67,8 +67,8 @@ def test_what_is_no_workspace_is_refused(tmp_path, text):
 def test_newer_format_is_refused_by_name(workspace):
     """A workspace of a newer version is refused; the error names both versions."""
     marker = workspace.path / "FORMAT"
-    marker.write_text(marker.read_text().replace("version 1", "version 7"))
-    with pytest.raises(NewerFormat, match=r"format 7.*up to 1"):
+    marker.write_text(marker.read_text().replace("version 2", "version 7"))
+    with pytest.raises(NewerFormat, match=r"format 7.*up to 2"):
         open_workspace(workspace.path)
     marker.write_text("boda workspace\nversion one\n")
     with pytest.raises(Damaged, match="names no version"):

@@ -13,6 +13,7 @@ from boda.pipelines.places import Where, opened
 from boda.recipe import Recipe
 from boda.sources.base import root_text
 from boda.unreadable import BadImage
+from boda.workspace.records import ResultInfo
 from boda.workspace.workspace import Workspace
 
 _SAMPLE = 20
@@ -33,6 +34,18 @@ class RecipeInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptResult:
+    """A head, say, that is kept in the workspace."""
+
+    kind: str
+    name: str
+    bytes: int
+    """Of its files."""
+    summary: Mapping[str, Any]
+    """What it says of itself: target, score, ..."""
+
+
+@dataclass(frozen=True, slots=True)
 class Info:
     """What is inside a workspace."""
 
@@ -45,6 +58,8 @@ class Info:
     recipes: tuple[RecipeInfo, ...]
     columns: tuple[str, ...]
     """Of the label sets."""
+    results: tuple[KeptResult, ...]
+    """By kind, the newest of each last."""
     reasons: Mapping[str, int]
     """`stage/code` to images that at least one recipe lacks."""
     runs: int
@@ -59,7 +74,8 @@ class Info:
         """Plain JSON."""
         record = asdict(self)
         paths = {"workspace": to_json(self.workspace), "source": to_json(self.source) if self.source else None}
-        return record | paths | {"recipes": [asdict(recipe) for recipe in self.recipes]}
+        lists = {name: [asdict(one) for one in getattr(self, name)] for name in ("recipes", "results")}
+        return record | paths | lists
 
 
 def info(workspace: Where, *, source: str | os.PathLike[str] | None = None) -> Info:
@@ -89,6 +105,7 @@ def info(workspace: Where, *, source: str | os.PathLike[str] | None = None) -> I
         images=len(there),
         recipes=recipes,
         columns=tuple(dict.fromkeys(column for labels in there.labels() for column in labels.columns)),
+        results=tuple(map(_kept, there.results())),
         reasons=there.counts([recipe.id for recipe in recipes]).by_reason,
         runs=len(runs),
         last_run=runs[-1].state if runs else None,
@@ -102,6 +119,10 @@ def _recipe_info(workspace: Workspace, recipe: Recipe) -> RecipeInfo:
     return RecipeInfo(
         recipe.id, recipe.name, recipe.precision, width, counts.embedded, counts.quarantined, recipe.known
     )
+
+
+def _kept(result: ResultInfo) -> KeptResult:
+    return KeptResult(result.kind, result.name, sum(file.size for file in result.files), result.summary)
 
 
 def _move(workspace: Workspace, to: str) -> None:

@@ -71,6 +71,7 @@ def open_writing(folder: Path) -> sqlite3.Connection:
             if mode != "delete":
                 raise Damaged(f"{folder}: boda.db is in journal mode {mode!r} and does not leave it")
             schema.check(connection, str(folder))
+            _upgrade(connection)
             digests.watch(connection)
         except BaseException:
             connection.close()
@@ -90,11 +91,27 @@ def create(folder: Path) -> None:
                 schema.create(connection)
                 connection.execute("INSERT INTO seal VALUES (1, zeroblob(32))")
             connection.execute("COMMIT")
+            schema.check(connection, str(folder))
+            _upgrade(connection)
             digests.watch(connection)
             with transaction(connection, folder):
                 connection.execute("UPDATE setting SET value = value")
         finally:
             connection.close()
+
+
+def _upgrade(connection: sqlite3.Connection) -> None:
+    """Bring an older format to the present one, in one transaction."""
+    if schema.version_of(connection) == schema.VERSION:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        schema.upgrade(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
 
 
 @contextlib.contextmanager

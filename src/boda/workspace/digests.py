@@ -15,7 +15,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from boda.workspace.schema import COLUMNS
+from boda.workspace.schema import COLUMNS, tables
 
 CHUNK_BITS = 10
 
@@ -99,7 +99,7 @@ def bad_chunks(connection: sqlite3.Connection) -> Iterator[BadChunk]:
     noted: dict[tuple[str, int], bytes] = {
         (table, chunk): digest for table, chunk, digest in connection.execute("SELECT tbl, chunk, sha256 FROM batch")
     }
-    for table, columns in COLUMNS.items():
+    for table, columns in tables(connection).items():
         query = f"SELECT DISTINCT {columns[0]} >> {CHUNK_BITS} FROM {table}"
         present = {chunk for (chunk,) in connection.execute(query)}
         for chunk in sorted(present | {chunk for name, chunk in noted if name == table}):

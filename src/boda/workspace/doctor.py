@@ -9,7 +9,7 @@ from typing import Literal
 
 from boda import keys as key_forms
 from boda.errors import BodaError, Damaged
-from boda.workspace import digests, label_files, repair, segments, sweeping, tallies
+from boda.workspace import digests, label_files, repair, results, segments, sweeping, tallies
 from boda.workspace.atomic import open_no_follow
 from boda.workspace.features import segment_rows
 from boda.workspace.workspace import Workspace
@@ -24,7 +24,7 @@ class Finding:
     severity: Severity
     """`note`: nothing is lost or wrong."""
     what: str
-    """`catalogue`, `digest`, `segment`, `keys`, `labels`, `counts`, `file`, `run`."""
+    """`catalogue`, `digest`, `segment`, `keys`, `labels`, `result`, `counts`, `file`, `run`."""
     where: str
     """The file, or the table and rows; which images, where that is known."""
     reason: str
@@ -44,7 +44,8 @@ def examine(workspace: Workspace, *, deep: bool = False) -> list[Finding]:
 
     Always: the catalogue's structure and references, the seal over its digests, every named file with its size and
     header, and listed = embedded + quarantined after a finished run. Deep: every digest again, of the rows of the
-    catalogue, of segments, of label files. Files are hashed while nobody is locked out, so a run may go on meanwhile.
+    catalogue, of segments, of label files, of results. Files are hashed while nobody is locked out, so a run may go
+    on meanwhile.
 
     Returns:
         What was found, damage first; empty where all is well.
@@ -56,7 +57,7 @@ def examine(workspace: Workspace, *, deep: bool = False) -> list[Finding]:
             findings.extend(_of_counts(connection))
             findings.extend(_of_orphans(connection, workspace.path))
             findings.extend(_of_runs(connection))
-        for check in (_of_segments, _of_keys, _of_labels):
+        for check in (_of_segments, _of_keys, _of_labels, _of_results):
             findings.extend(check(workspace, deep=deep))
     except (BodaError, sqlite3.Error) as error:
         findings.append(Finding("damage", "catalogue", "boda.db", str(error), _RESTORE))
@@ -151,6 +152,14 @@ def _why_labels(folder: Path, label_file: label_files.LabelFile, *, deep: bool) 
     except OSError as error:
         return f"cannot be opened: {error.strerror}"
     return None
+
+
+def _of_results(workspace: Workspace, *, deep: bool) -> Iterator[Finding]:
+    for info in workspace.results():
+        why = results.why_damaged(workspace.path, info, deep=deep)
+        if why and info in workspace.results(info.kind):
+            where = f"{results.FOLDER}/{info.kind}/{info.digest} ({info.kind} {info.name!r})"
+            yield Finding("damage", "result", where, why, results.advice(info))
 
 
 def _of_counts(connection: sqlite3.Connection) -> Iterator[Finding]:

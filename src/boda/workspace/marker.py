@@ -18,8 +18,9 @@ This folder holds features of images and what belongs to them. It opens without 
 boda.db is a SQLite database with the images, labels, recipes, runs, and the images that
 could not be used; features/<recipe>/*.npy are NumPy arrays, one feature vector a row,
 and the table `feature` says which row belongs to which image content; labels/*.parquet
-are joined columns by key. Files named by a digest are never changed. Copy the folder as
-a whole, while nothing writes to it. Programs that do not know this version leave it alone.
+are joined columns by key; results/<kind>/<digest>/ holds the files of a result, which the
+table `result` names. Files named by a digest are never changed. Copy the folder as a
+whole, while nothing writes to it. Programs that do not know this version leave it alone.
 """
 
 
@@ -28,8 +29,8 @@ def write(folder: Path) -> None:
     write_whole(folder / NAME, lambda file: file.write(_TEXT.encode()))
 
 
-def check(folder: Path) -> None:
-    """Refuse what is no workspace, or one that this boda does not know.
+def check(folder: Path) -> int:
+    """Refuse what is no workspace, or one that this boda does not know. Returns the version it says it has.
 
     Raises:
         NotAWorkspace: nothing there, or something else.
@@ -50,3 +51,4 @@ def check(folder: Path) -> None:
         raise Damaged(f"{folder}: FORMAT names no version; restore it from a copy")
     if int(number) > VERSION:
         raise NewerFormat(f"{folder}: format {number}, but this boda knows only up to {VERSION}; update boda")
+    return int(number)

@@ -1,5 +1,6 @@
 """What goes into a workspace and comes out of it, as plain records."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -136,3 +137,32 @@ class LabelSet:
     """`source` for what the source itself knew."""
     rows: int
     columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ResultFile:
+    """One file of a result."""
+
+    name: str
+    size: int
+    """In bytes."""
+    sha256: bytes
+    """Of its bytes, 32 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResultInfo:
+    """Something that was made from the workspace and is kept in it under a name: a head, say."""
+
+    kind: str
+    """"head", ..."""
+    name: str
+    """Unique among its kind."""
+    digest: str
+    """32 hex digits of what is in its files; the name of their folder."""
+    created_ns: int
+    """By the clock on the wall; shown, never compared."""
+    files: tuple[ResultFile, ...]
+    """In the order of their names."""
+    summary: Mapping[str, Any]
+    """Small JSON that says what it is, for people: target, score, ..."""

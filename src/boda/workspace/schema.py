@@ -5,13 +5,16 @@ import sqlite3
 
 from boda.errors import Damaged, NewerFormat
 
-VERSION = 1
+VERSION = 2
 """Of the format, in `FORMAT` and as `user_version` of `boda.db`."""
+
+OLDEST = 1
+"""The oldest version that is read; the first writer makes it the present one. It has no table `result`."""
 
 APPLICATION_ID = 0x626F6461
 """ASCII "boda", in the header of `boda.db`."""
 
-SCHEMA = """
+_FIRST = """
 CREATE TABLE setting (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
@@ -121,6 +124,19 @@ CREATE TABLE seal (
 );
 """
 
+_SECOND = """
+CREATE TABLE result (
+    id INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    files TEXT NOT NULL,
+    summary TEXT NOT NULL,
+    created_ns INTEGER NOT NULL,
+    UNIQUE (kind, name)
+)
+"""
+
 COLUMNS: dict[str, tuple[str, ...]] = {
     "setting": ("id", "name", "value"),
     "content": ("id", "sha256", "width", "height", "frames", "format", "warnings"),
@@ -138,18 +154,42 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "quarantine": ("id", "image", "recipe", "stage", "code", "reason", "size", "mtime_ns", "rules"),
     "run": ("id", "recipes", "versions", "state", "summary", "started_ns", "ended_ns"),
     "labels": ("id", "name", "file", "rows", "columns", "bytes", "sha256"),
+    "result": ("id", "kind", "name", "digest", "files", "summary", "created_ns"),
 }  # fmt: skip
 """Every table that digests cover, its columns in order; the first one says which chunk a row belongs to."""
 
 
-def create(connection: sqlite3.Connection) -> None:
+def create(connection: sqlite3.Connection, version: int = VERSION) -> None:
     """Make the tables in an empty database; inside the caller's transaction."""
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {VERSION}")
-    for statement in SCHEMA.split(";\n"):
+    connection.execute(f"PRAGMA user_version = {OLDEST}")
+    for statement in _FIRST.split(";\n"):
         if statement.strip():
             connection.execute(statement)
     connection.execute("INSERT INTO setting (name, value) VALUES ('generation', '0')")
+    if version == VERSION:
+        upgrade(connection)
+
+
+def upgrade(connection: sqlite3.Connection) -> None:
+    """Make an older version the present one; inside the caller's transaction.
+
+    The new table has no rows, so no digest moves.
+    """
+    if version_of(connection) < VERSION:
+        connection.execute(_SECOND.strip())
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def version_of(connection: sqlite3.Connection) -> int:
+    """The version that the database says it has."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def tables(connection: sqlite3.Connection) -> dict[str, tuple[str, ...]]:
+    """As `COLUMNS`, for the tables that a database of its version has."""
+    present = version_of(connection) == VERSION
+    return {table: columns for table, columns in COLUMNS.items() if present or table != "result"}
 
 
 def check(connection: sqlite3.Connection, where: str) -> None:
@@ -159,11 +199,12 @@ def check(connection: sqlite3.Connection, where: str) -> None:
         NewerFormat: a newer boda made it.
         Damaged: it is something else.
     """
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    version = version_of(connection)
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     if application == APPLICATION_ID and version > VERSION:
         raise NewerFormat(f"{where}: format {version}, but this boda knows only up to {VERSION}; update boda")
-    if (application, version) != (APPLICATION_ID, VERSION) or _objects(connection) != _expected():
+    known = application == APPLICATION_ID and version >= OLDEST
+    if not known or _objects(connection) != _expected(version):
         raise Damaged(f"{where}: boda.db does not have the tables of format {VERSION}; restore it from a copy")
 
 
@@ -172,10 +213,10 @@ def _objects(connection: sqlite3.Connection) -> list[tuple[str, str, str, str | 
 
 
 @functools.cache
-def _expected() -> list[tuple[str, str, str, str | None]]:
+def _expected(version: int) -> list[tuple[str, str, str, str | None]]:
     connection = sqlite3.connect(":memory:")
     try:
-        create(connection)
+        create(connection, version)
         return _objects(connection)
     finally:
         connection.close()

@@ -1,14 +1,16 @@
-"""Sweep away files that nobody names: what a crash left, and what a merge or a new table replaced.
+"""Sweep away files that nobody names: what a crash left, and what a merge, a new table or a new result replaced.
 
 Only under the lock, as another writer may be about to name a file; and only files that are called like ours.
 """
 
+import errno
+import re
 import sqlite3
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from boda.workspace import label_files, segments
+from boda.workspace import label_files, results, segments
 from boda.workspace.atomic import TEMPORARY, disk_trouble
 
 
@@ -23,11 +25,31 @@ def sweep(folder: Path, connection: sqlite3.Connection) -> int:
         gone = list(orphans(folder, connection))
         for path in gone:
             path.unlink(missing_ok=True)
+        for left in _empty_results(folder, connection):
+            _remove_folder(left)
     return len(gone)
 
 
 def orphans(folder: Path, connection: sqlite3.Connection) -> Iterator[Path]:
     """Files called like ours that the catalogue does not name."""
+    yield from _orphan_features(folder, connection)
+    yield from _orphan_labels(folder, connection)
+    named = results.folders(connection)
+    for kind, result in _result_folders(folder):
+        for path in _plain_files(result):
+            ours = results.NAME.fullmatch(path.name) and (kind, result.name) not in named
+            if is_temporary(path.name) or ours:
+                yield path
+
+
+def _orphan_labels(folder: Path, connection: sqlite3.Connection) -> Iterator[Path]:
+    named = {file for (file,) in connection.execute("SELECT file FROM labels").fetchall()}
+    for path in _plain_files(folder / label_files.FOLDER):
+        if is_temporary(path.name) or (label_files.FILE_NAME.fullmatch(path.name) and path.name not in named):
+            yield path
+
+
+def _orphan_features(folder: Path, connection: sqlite3.Connection) -> Iterator[Path]:
     named = {
         (recipe, file)
         for recipe, file in connection.execute(
@@ -37,11 +59,7 @@ def orphans(folder: Path, connection: sqlite3.Connection) -> Iterator[Path]:
             """
         ).fetchall()
     }
-    labels = {file for (file,) in connection.execute("SELECT file FROM labels").fetchall()}
-    for path in _plain_files(folder / label_files.FOLDER):
-        if is_temporary(path.name) or (label_files.FILE_NAME.fullmatch(path.name) and path.name not in labels):
-            yield path
-    for recipe in _folders(folder / segments.FOLDER):
+    for recipe in _folders(folder / segments.FOLDER, segments.RECIPE_NAME):
         for path in _plain_files(recipe):
             ours = segments.FILE_NAME.fullmatch(path.name)
             if is_temporary(path.name) or (ours and (recipe.name, path.name) not in named):
@@ -53,8 +71,29 @@ def _plain_files(folder: Path) -> list[Path]:
     return [path for path, mode in _entries(folder) if stat.S_ISREG(mode)]
 
 
-def _folders(folder: Path) -> list[Path]:
-    return [path for path, mode in _entries(folder) if stat.S_ISDIR(mode) and segments.RECIPE_NAME.fullmatch(path.name)]
+def _folders(folder: Path, called: re.Pattern[str]) -> list[Path]:
+    return [path for path, mode in _entries(folder) if stat.S_ISDIR(mode) and called.fullmatch(path.name)]
+
+
+def _result_folders(folder: Path) -> Iterator[tuple[str, Path]]:
+    """The folder of each result, with its kind."""
+    for kind in _folders(folder / results.FOLDER, results.KIND):
+        for result in _folders(kind, results.DIGEST):
+            yield kind.name, result
+
+
+def _empty_results(folder: Path, connection: sqlite3.Connection) -> list[Path]:
+    named = results.folders(connection)
+    return [path for kind, path in _result_folders(folder) if (kind, path.name) not in named]
+
+
+def _remove_folder(path: Path) -> None:
+    """Where something else lies in it, it stays."""
+    try:
+        path.rmdir()
+    except OSError as error:
+        if error.errno not in {errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT}:
+            raise
 
 
 def _entries(folder: Path) -> list[tuple[Path, int]]:

@@ -14,10 +14,22 @@ from boda.errors import Damaged, NotFound, ReadOnly, Refused
 from boda.recipe import Recipe
 from boda.sources.base import ImageRef
 from boda.unreadable import Code, Stage, Unreadable
-from boda.workspace import catalogue, features, frames, label_files, locking, marker, segments, sweeping, tallies
+from boda.workspace import (
+    catalogue,
+    features,
+    frames,
+    label_files,
+    locking,
+    marker,
+    results,
+    schema,
+    segments,
+    sweeping,
+    tallies,
+)
 from boda.workspace.atomic import disk_trouble, fsync_folder
 from boda.workspace.features import FeatureSet
-from boda.workspace.records import Counts, LabelSet, Quarantined, RunRecord
+from boda.workspace.records import Counts, LabelSet, Quarantined, ResultInfo, RunRecord
 from boda.workspace.writer import Writer
 
 if TYPE_CHECKING:
@@ -26,7 +38,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _REF = "SELECT key, path, inner, listed_size, listed_mtime_ns FROM image WHERE key = ? AND position IS NOT NULL"
-_OURS = {marker.NAME, locking.NAME, catalogue.NAME, catalogue.JOURNAL, segments.FOLDER, label_files.FOLDER}
+_OURS = {
+    *(marker.NAME, locking.NAME, catalogue.NAME, catalogue.JOURNAL),
+    *(segments.FOLDER, label_files.FOLDER, results.FOLDER),
+}
 
 
 def open_workspace(path: str | os.PathLike[str]) -> "Workspace":
@@ -76,7 +91,7 @@ def create_workspace(path: str | os.PathLike[str]) -> "Workspace":
 
 
 class Workspace:
-    """Images, labels, features by recipe and quarantine, in one folder.
+    """Images, labels, features by recipe, quarantine and results, in one folder.
 
     Every question opens the catalogue, fetches, and lets go: so a workspace object may be kept, shared by threads,
     pickled, and carried across a fork; each answer is one committed state.
@@ -285,6 +300,34 @@ class Workspace:
                 ).fetchall()
             ]
 
+    def results(self, kind: str | None = None) -> list[ResultInfo]:
+        """The results that are kept here, by kind, the newest of each last.
+
+        Args:
+            kind: only of this kind ("head"); None for all.
+        """
+        with self.reading() as connection:
+            return results.named(connection, self.path, kind)
+
+    def result(self, kind: str, name: str) -> dict[str, bytes]:
+        """The files of one result, by name, each compared with its digest.
+
+        Raises:
+            NotFound: there is none; lists what is there.
+            Damaged: a file is missing or not as it was written. Nothing else in the workspace depends on it.
+        """
+        before: ResultInfo | None = None
+        while True:
+            with self.reading() as connection:
+                info = results.one(connection, self.path, kind, name)
+            try:
+                return results.read(self.path, info)
+            except FileNotFoundError as error:
+                # A writer may have replaced and swept between our look at the row and at the file.
+                if info == before:
+                    raise results.damaged(self.path, info, f"{Path(error.filename).name} is missing") from error
+                before = info
+
     @contextlib.contextmanager
     def write(self) -> Iterator[Writer]:
         """Hold the lock and write; files that nobody names are swept away first, and again at the end.
@@ -296,6 +339,8 @@ class Workspace:
         if self.read_only:
             raise ReadOnly(f"{self.path}: {self.read_only}")
         with locking.held(self.path), contextlib.closing(catalogue.open_writing(self.path)) as connection:
+            if marker.check(self.path) < schema.VERSION:
+                marker.write(self.path)
             writer = Writer(self.path, connection)
             writer.sweep()
             try:

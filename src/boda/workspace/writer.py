@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -26,12 +27,13 @@ from boda.workspace import (
     locking,
     merging,
     repair,
+    results,
     segments,
     sweeping,
     tallies,
 )
 from boda.workspace.atomic import disk_trouble
-from boda.workspace.records import Block, Hashed, Listing, Read, Todo, TodoCounts
+from boda.workspace.records import Block, Hashed, Listing, Read, ResultInfo, Todo, TodoCounts
 from boda.workspace.segments import Stored
 
 if TYPE_CHECKING:
@@ -322,6 +324,49 @@ class Writer:
                 if name != "source":
                     connection.execute("DELETE FROM labels WHERE name = ?", (name,))
                 self._name_labels(name, table, stored)
+
+    def put_result(
+        self,
+        kind: str,
+        name: str,
+        files: Mapping[str, bytes],
+        *,
+        summary: Mapping[str, Any] = MappingProxyType({}),
+    ) -> ResultInfo:
+        """Keep a result: a new one, or in place of the one of this kind and name.
+
+        Args:
+            kind: "head", say: small letters, digits and -.
+            name: up to 100 of A-Z a-z 0-9 - _ . beginning with a letter, a digit or _.
+            files: at least one; names as `name`.
+            summary: small plain JSON that says what it is; `boda info` shows it.
+
+        Raises:
+            Refused: a name or the summary is not like that.
+            DiskTrouble: the disk is full or failing; an older result of this name stays.
+        """
+        results.check_given(kind, name, files)
+        text = results.summary_text(kind, name, summary)
+        with self._working():
+            digest, described = results.write(self._path, kind, files)
+            with self._transaction() as connection:
+                results.check_there(self._path, kind, digest, described)
+                connection.execute("DELETE FROM result WHERE kind = ? AND name = ?", (kind, name))
+                connection.execute(
+                    "INSERT INTO result (kind, name, digest, files, summary, created_ns) VALUES (?, ?, ?, ?, ?, ?)",
+                    (kind, name, digest, results.files_text(described), text, time.time_ns()),
+                )
+                return results.one(connection, self._path, kind, name)
+
+    def remove_result(self, kind: str, name: str) -> None:
+        """Forget a result; its files go with the next sweep.
+
+        Raises:
+            NotFound: there is none; lists what is there.
+        """
+        with self._transaction() as connection:
+            results.find(connection, self._path, kind, name)
+            connection.execute("DELETE FROM result WHERE kind = ? AND name = ?", (kind, name))
 
     # -- keeping house ------------------------------------------------------------------------------------------
 
