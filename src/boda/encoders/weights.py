@@ -35,6 +35,10 @@ _UNREADABLE = (
     TypeError, AssertionError, ImportError, MemoryError, OverflowError, struct.error, zipfile.BadZipFile,
 )  # fmt: skip
 """Whatever torch's restricted unpickler answers to bytes that are not weights."""
+_CONVERT = (
+    "If you trust the file, convert it once: safetensors.torch.save_file(torch.load(FILE, weights_only=False)"
+    "['state_dict'], 'FILE.safetensors')"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ def read_weights(path: Path) -> State:
     if suffix == ".safetensors":
         return _read_safetensors(path)
     if suffix in _PICKLED:
-        return _unwrap(_read_torch(path), path)
+        return _unwrap(read_torch(path), path)
     known = ", ".join([".safetensors", *sorted(_PICKLED)])
     raise Refused(f"weights {path}: {suffix or 'a file without ending'} is not read; give one of {known}")
 
@@ -106,6 +110,42 @@ def load_into(
     return Loaded(optional - fitted.keys(), note)
 
 
+def read_torch(path: Path, *, what: str = "weights", advice: str = _CONVERT) -> Any:
+    """What torch saved in a file, read with `weights_only=True`: tensors, numbers and text, in lists and dictionaries.
+
+    Args:
+        path: of the file.
+        what: it is, for the error.
+        advice: how to make a file that is read, for the error.
+
+    Raises:
+        Refused: only a full pickle could read it, or it is damaged, or a compressed archive.
+    """
+    import torch
+
+    _refuse_packed(path, what)
+    try:
+        with warnings.catch_warnings(action="ignore"):  # about formats it then refuses
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except _UNREADABLE as error:
+        raise Refused(
+            f"{what} {path}: not readable as plain tensors ({_first_line(error)}); boda never unpickles code. {advice}"
+        ) from error
+
+
+def _refuse_packed(path: Path, what: str) -> None:
+    """Torch stores its tensors unpacked; a compressed archive may unpack to anything."""
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except _UNREADABLE as error:
+        raise Refused(f"{what} {path}: a damaged archive ({_first_line(error)})") from error
+    if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+        raise Refused(f"{what} {path}: a compressed archive; torch writes its files uncompressed")
+
+
 def digest(tensors: "Mapping[str, torch.Tensor]") -> str:
     """SHA-256, in hex, over names, types, shapes and values, in the order of the names."""
     import torch
@@ -130,34 +170,6 @@ def _read_safetensors(path: Path) -> State:
     except (SafetensorError, *_UNREADABLE) as error:
         raise Refused(f"weights {path}: not a whole safetensors file ({_first_line(error)})") from error
     return tensors
-
-
-def _read_torch(path: Path) -> Any:
-    import torch
-
-    _refuse_packed(path)
-    try:
-        with warnings.catch_warnings(action="ignore"):  # about formats it then refuses
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except _UNREADABLE as error:
-        raise Refused(
-            f"weights {path}: not readable as plain tensors ({_first_line(error)}); boda never unpickles code. If you "
-            "trust the file, convert it once: safetensors.torch.save_file(torch.load(FILE, weights_only=False)"
-            "['state_dict'], 'FILE.safetensors')"
-        ) from error
-
-
-def _refuse_packed(path: Path) -> None:
-    """Torch stores its tensors unpacked; a compressed archive may unpack to anything."""
-    if not zipfile.is_zipfile(path):
-        return
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-    except _UNREADABLE as error:
-        raise Refused(f"weights {path}: a damaged archive ({_first_line(error)})") from error
-    if any(member.compress_type != zipfile.ZIP_STORED for member in members):
-        raise Refused(f"weights {path}: a compressed archive; torch writes its files uncompressed")
 
 
 def _unwrap(loaded: Any, path: Path) -> State:

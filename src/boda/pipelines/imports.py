@@ -1,16 +1,21 @@
 """Reading features that others made: an array with keys, from the files people keep them in."""
 
+import glob
 import json
+import os
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from boda.errors import NotFound, Refused
 from boda.keys import from_bytes, from_text, shown
+from boda.pipelines import caches
+from boda.pipelines.caches import LeftOut
 from boda.pipelines.places import existing_file
 
 if TYPE_CHECKING:
@@ -22,6 +27,72 @@ _FEATURE_COLUMNS = ("features", "feature", "embedding", "embeddings", "vector", 
 _BESIDE = (".keys.jsonl", ".keys.json", ".keys.txt", ".keys.csv")
 
 Vectors = npt.NDArray[np.floating[Any]]
+File: TypeAlias = "str | os.PathLike[str] | Sequence[str | os.PathLike[str]]"
+"""One file, a pattern like `cache/*.pt`, or several files."""
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """Features that others made, as their files have them."""
+
+    where: str
+    """The file, or the folder of several, for errors."""
+    name: str
+    """What to call them."""
+    keys: Sequence[str]
+    vectors: Vectors
+    """(n, d): row i belongs to `keys[i]`."""
+    by_name: bool = False
+    """Whether keys may be file names or stems of those of the workspace."""
+    scores: npt.NDArray[np.float64] | None = None
+    """(n, c), where they came with them."""
+    files: int = 1
+    left_out: tuple[LeftOut, ...] = ()
+
+
+def read_given(file: File, keys: Path | None, name: str | None) -> Given:
+    """Read features, whatever they are kept in.
+
+    Args:
+        file: one, a pattern, or several; of several each is part of one cache.
+        keys: as in `read_features`.
+        name: what to call them; None: as the file, or the folder of several.
+
+    Raises:
+        NotFound: a file is not there, or nothing fits the pattern.
+        Refused: it holds something else, or keys and rows differ in number.
+        MissingExtra: the files are of torch, which is not installed.
+    """
+    files = [existing_file(one) for one in _chosen(file)]
+    several = len(files) > 1
+    where = files[0].parent if several else files[0]
+    called = name or (where.resolve().name if several else where.name.removesuffix(where.suffix))
+    if not any(one.suffix.lower() in caches.ENDINGS for one in files) and not several:
+        found, vectors = read_features(where, keys)
+        return Given(str(where), called, found, vectors)
+    other = next((one for one in files if one.suffix.lower() not in caches.ENDINGS), None)
+    if other is not None:
+        raise Refused(f"{shown(str(other))}: several files are taken together only of {' and '.join(caches.ENDINGS)}")
+    if keys is not None:
+        raise Refused(f"{shown(str(where))}: it holds its own keys; --keys is for .npy")
+    cache = caches.read_cache(files)
+    return Given(
+        str(where), called, cache.names, cache.vectors, by_name=True,
+        scores=cache.scores, files=cache.files, left_out=cache.left_out,
+    )  # fmt: skip
+
+
+def _chosen(file: File) -> list[Path]:
+    """The files that are meant; a pattern that a shell did not expand is expanded here."""
+    if not isinstance(file, str | os.PathLike):
+        return list(dict.fromkeys(map(Path, file)))
+    place = Path(file)
+    if place.exists() or not glob.has_magic(str(place)):
+        return [place]
+    found = [Path(one) for one in glob.glob(str(place), recursive=True)]  # noqa: PTH207 - absolute patterns too
+    if not found:
+        raise NotFound(f"{shown(str(place))}: no file fits this pattern")
+    return found
 
 
 def read_features(file: Path, keys: Path | None) -> tuple[list[str], Vectors]:
@@ -41,7 +112,7 @@ def read_features(file: Path, keys: Path | None) -> tuple[list[str], Vectors]:
     place = existing_file(file)
     suffix = place.suffix.lower()
     if suffix not in FORMATS:
-        raise Refused(f"{shown(str(place))}: features are read from {', '.join(FORMATS)}")
+        raise Refused(f"{shown(str(place))}: features are read from {', '.join((*FORMATS, *caches.ENDINGS))}")
     if keys is not None and suffix != ".npy":
         raise Refused(f"{shown(str(place))}: it holds its own keys; --keys is for .npy")
     if suffix == ".npy":
