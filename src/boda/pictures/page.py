@@ -11,10 +11,13 @@ from importlib import resources
 from io import BytesIO
 from pathlib import Path
 from typing import ClassVar, Literal, TypeAlias
+from xml.etree import ElementTree as ET
 
 from PIL import Image
 
 PictureFormat: TypeAlias = Literal["WEBP", "PNG", "JPEG"]
+_TOP = 1024
+"""Bytes of a page in which its mark stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,7 @@ class Picture:
     """From `data_uri`; "" where there is nothing to show, then `note` says why."""
     caption: str = ""
     note: str = ""
+    """Smaller, under the caption; may have several lines."""
     differs: bool = False
     """Of another class than what it is shown with: drawn as a line under it, and said in words to screen readers."""
 
@@ -85,11 +89,34 @@ class Measures:
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """Pictures in a row that wraps; `pairs` sets two and two together."""
+    """Pictures in a row that wraps; `pairs` sets two and two together, `large` gives each more room."""
 
     kind: ClassVar[str] = "gallery"
     pictures: Sequence[Picture]
     pairs: bool = False
+    large: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A drawing in its own size, with its axes and words inside; on a narrow screen it scrolls before it gets tiny."""
+
+    kind: ClassVar[str] = "figure"
+    uri: str
+    """A `data:` address."""
+    words: str
+    """What it shows, for those who do not see it."""
+    width: int
+    """In pixels."""
+    caption: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Notices:
+    """What is to be read before anything else, one paragraph each."""
+
+    kind: ClassVar[str] = "notices"
+    texts: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +144,7 @@ class Commands:
     lines: Sequence[str]
 
 
-Block: TypeAlias = Words | Numbers | Cards | Ranked | Measures | Gallery | Table | Facts | Commands
+Block: TypeAlias = Words | Numbers | Cards | Ranked | Measures | Gallery | Figure | Notices | Table | Facts | Commands
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +175,8 @@ class Page:
     sections: Sequence[Section]
     banner: Banner | None = None
     foot: str = ""
+    mark: str = ""
+    """What made it, by which `page_written_by` knows it again."""
 
 
 def data_uri(image: Image.Image, form: PictureFormat = "WEBP", *, quality: int = 80) -> str:
@@ -166,6 +195,18 @@ def data_uri(image: Image.Image, form: PictureFormat = "WEBP", *, quality: int =
     return f"data:image/{form.lower()};base64,{base64.b64encode(into.getvalue()).decode()}"
 
 
+def figure(drawing: bytes, caption: str = "") -> Figure:
+    """A drawing as a block of a page. As a picture, a browser neither runs nor loads anything that is in it.
+
+    Args:
+        drawing: an SVG file of `Drawing.svg`, which says its width and its words.
+        caption: what is said under it.
+    """
+    root = ET.fromstring(drawing)
+    uri = f"data:image/svg+xml;base64,{base64.b64encode(drawing).decode()}"
+    return Figure(uri, root.attrib["aria-label"], int(root.attrib["width"]), caption)
+
+
 def render_page(page: Page) -> str:
     """The page as one HTML document."""
     from jinja2 import Environment, StrictUndefined
@@ -181,3 +222,16 @@ def write_page(page: Page, path: Path) -> None:
 
     data = render_page(page).encode("utf-8", "backslashreplace")
     write_whole(path, lambda file: file.write(data))
+
+
+def page_written_by(path: Path, mark: str) -> bool:
+    """Whether this file is a page that was written with this mark."""
+    try:
+        with path.open("rb") as file:
+            return _generator(mark) in file.read(_TOP)
+    except OSError:
+        return False
+
+
+def _generator(mark: str) -> bytes:
+    return f'<meta name="generator" content="{mark}">'.encode()
