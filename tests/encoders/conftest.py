@@ -1,5 +1,6 @@
 """Small real networks of timm with random weights, saved as files: what the tests of this room load."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -37,3 +38,15 @@ def resnet_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def vit_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Random weights of timm's `test_vit` (160 x 160, 1,000 classes)."""
     return save_random("test_vit", tmp_path_factory.mktemp("weights") / "test_vit.safetensors")
+
+
+@pytest.fixture(scope="session")
+def random_file(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Makes files of random weights of timm's models, each once: `random_file("resnet18", img_size=64)`."""
+    folder = tmp_path_factory.mktemp("random")
+
+    def make(name: str, **options: object) -> Path:
+        place = folder / f"{name}{sorted(options.items())}.safetensors"
+        return place if place.exists() else save_random(name, place, **options)
+
+    return make

@@ -65,7 +65,7 @@ def test_a_hub_out_of_reach_is_told_at_once(hub: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.delenv("HF_HUB_OFFLINE")
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.setattr("boda.encoders.timm_hub.getproxies", dict)
+    monkeypatch.setattr("boda.encoders.hub.getproxies", dict)
     with pytest.raises(NotOffline, match=r"cannot be fetched \(ConnectionRefusedError\)"):
         boda.load_encoder("timm:test_resnet")
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from boda.cli.options import PATH, spoken
+from boda.cli.options import PATH, device_option, pixel_options, spoken
 from boda.cli.show import Said, Show, Table, reasons_table
 
 if TYPE_CHECKING:
@@ -36,23 +36,28 @@ if TYPE_CHECKING:
     help="auto: bf16 where this machine is fast at it and it agrees with fp32.",
 )
 @click.option(
-    "--decode",
-    type=click.Choice(["scaled", "exact"]),
-    help="scaled: large JPEGs are decoded at a fraction of their size where that is ample.  [default: scaled]",
-)
-@click.option("--device", default="auto", show_default=True, metavar="DEVICE", help="auto, cpu, cuda, cuda:1, mps")
-@click.option(
-    "--stretch",
-    metavar="CURVE:LOW,HIGH",
-    help="Black and white of FITS and float files: linear:0,1000, asinh:0,1000 or log:1,1000.",
+    "--layer",
+    "layers",
+    multiple=True,
+    metavar="NAME",
+    help="Features of a layer, as layer3, or last; several in one pass. See: boda encoders NAME --layers",
 )
 @click.option(
-    "--range",
-    type=float,
-    nargs=2,
-    metavar="LOW HIGH",
-    help="Black and white of 16-bit files. [default: 0 65535; a 12-bit camera: 0 4095]",
+    "--pooling",
+    "poolings",
+    multiple=True,
+    metavar="NAME",
+    help="mean, gem or cls of that layer, or of the last map. Several are several recipes. [default: the model's own]",
 )
+@click.option(
+    "--backend",
+    type=click.Choice(["torch", "onnx", "openvino"]),
+    default="torch",
+    show_default=True,
+    help="What computes: on the CPU ONNX Runtime or OpenVINO may be faster; they must agree with torch.",
+)
+@device_option
+@pixel_options
 @click.option("--path-column", metavar="COLUMN", help="Of a manifest, where its name is none of the usual ones.")
 @click.option("--follow", is_flag=True, help="Walk into symlinked folders too.")
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Decoder processes. [default: one per core]")
@@ -90,7 +95,9 @@ class Report:
         yield f"{shown(r['workspace'])}: {counts}"
         if r["skipped"]:
             yield f"{r['skipped']:,} of these were embedded before"
-        columns = ("name", "id", "precision", "width", "device", "embedded", "quarantined")
+        names = [one["name"] for one in r["recipes"]]
+        features = ("layer", "pooling") if len(set(names)) < len(names) else ()
+        columns = ("name", "id", *features, "precision", "width", "device", "embedded", "quarantined")
         yield Table(("encoder", "recipe", *columns[2:]), [[one[c] for c in columns] for one in r["recipes"]])
         if r["images_per_s"]:
             share = f" ({100 * r['limit_share']:.0f} % of the limit)" if r["limit_share"] else ""

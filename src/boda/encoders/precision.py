@@ -1,6 +1,7 @@
 """Which precision to compute in: bf16 where the hardware is fast at it and the features stay the same, else fp32."""
 
 import logging
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy.typing as npt
 
 from boda.arrays import Features, Pixels
 from boda.encoders.base import Encoder
+from boda.encoders.taking import grouped, in_one_pass
 from boda.errors import Refused
 
 GATE: Final = 0.9995
@@ -23,18 +25,44 @@ def choose_precision(encoder: Encoder, pixels: Pixels) -> Encoder:
         encoder: at any precision.
         pixels: (n, h, w, 3) uint8, the first batch; where it is empty nothing can be shown, so fp32.
     """
-    exact = encoder.at("fp32")
-    if not len(pixels) or not bf16_is_fast(encoder.device):
-        return exact
+    return choose_precisions([encoder], pixels)[0]
+
+
+def choose_precisions(encoders: Sequence[Encoder], pixels: Pixels) -> list[Encoder]:
+    """Each encoder at the precision that `choose_precision` finds for it; those of one network in one pass.
+
+    Args:
+        encoders: at any precision, all of the same pixels.
+        pixels: (n, h, w, 3) uint8.
+    """
+    chosen = [encoder.at("fp32") for encoder in encoders]
+    fast = {place: half for place, exact in enumerate(chosen) if len(pixels) and (half := _half_of(exact))}
+    there, here = (_all([each[place] for place in fast], pixels) for each in (chosen, fast))
+    for place, exactly, quickly in zip(fast, there, here, strict=True):
+        least = float(cosines(quickly, exactly).min())
+        taken = "taken" if least >= GATE else "not taken"
+        _log.info("%s: bf16 agrees to a cosine of %.6f, %s", fast[place].recipe.name, least, taken)
+        if least >= GATE:
+            chosen[place] = fast[place]
+    return chosen
+
+
+def _half_of(exact: Encoder) -> Encoder | None:
+    """The encoder at bf16; None where that is not fast here or not possible."""
+    if not bf16_is_fast(exact.device):
+        return None
     try:
-        fast = encoder.at("bf16")
+        return exact.at("bf16")
     except Refused as reason:
-        _log.debug("%s stays at fp32: %s", encoder.recipe.name, reason)
-        return exact
-    least = float(cosines(fast(pixels), exact(pixels)).min())
-    passed = least >= GATE
-    _log.info("%s: bf16 agrees to a cosine of %.6f, %s", encoder.recipe.name, least, "taken" if passed else "not taken")
-    return fast if passed else exact
+        _log.debug("%s stays at fp32: %s", exact.recipe.name, reason)
+        return None
+
+
+def _all(encoders: Sequence[Encoder], pixels: Pixels) -> list[Features]:
+    found: dict[int, Features] = {}
+    for group in grouped(encoders):
+        found.update(zip(group, in_one_pass([encoders[place] for place in group], pixels), strict=True))
+    return [found[place] for place in range(len(encoders))]
 
 
 def cosines(a: Features, b: Features) -> npt.NDArray[np.float64]:

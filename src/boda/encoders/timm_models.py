@@ -1,25 +1,46 @@
 """`timm:NAME`: any image model of timm, with its published weights or weights from a file, and its own preprocessing.
 
-The features are the model's own, pooled, before its classifier (timm's `pre_logits`).
+The features are the model's own, pooled, before its classifier (timm's `pre_logits`). Arguments of the model ride on
+the name: `timm:mobilenetv2_100?pad_type=same`.
 """
 
+import inspect
 import math
 import sys
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from boda.encoders.description import FETCHED, Description
 from boda.encoders.request import EncoderRequest, find_device
-from boda.encoders.timm_hub import published_weights
-from boda.encoders.torch_encoder import ADAPTER, Network, TorchEncoder
+from boda.encoders.timm_hub import cached_weights, published_weights
+from boda.encoders.torch_encoder import ADAPTER, Network, TorchEncoder, last_map
 from boda.encoders.weights import Loaded, State, digest, load_into, read_weights
 from boda.errors import MissingExtra, Refused, UnknownEncoder
+from boda.pixels.settings import resized
 from boda.pixels.spec import Filter, PixelSpec
 from boda.recipe import Recipe
 from boda.torchvision_door import open_door
 
 if TYPE_CHECKING:
     import torch
+
+_SIZE = "img_size"
+_ANY_SIZE = ("dynamic_img_size", "strict_img_size")
+"""Arguments of models of one size by which they take others."""
+_TIMMS_ANSWERS = (TypeError, ValueError, RuntimeError, AttributeError, KeyError, AssertionError, ImportError)
+"""How timm answers to arguments that make no model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What came with weights: how their model is made, and what its images and classes are."""
+
+    config: Any
+    """timm's `PretrainedCfg`."""
+    arguments: Mapping[str, Any]
+    """Of the model; those on the name come before them."""
 
 
 def load(request: EncoderRequest) -> TorchEncoder:
@@ -35,7 +56,12 @@ def load(request: EncoderRequest) -> TorchEncoder:
 
 
 def load_timm(
-    model_name: str, request: EncoderRequest, *, published: Path | None = None, licence: str | None = None
+    model_name: str,
+    request: EncoderRequest,
+    *,
+    published: Path | None = None,
+    licence: str | None = None,
+    saved: Saved | None = None,
 ) -> TorchEncoder:
     """The timm model `model_name` under the name that was asked for.
 
@@ -44,17 +70,17 @@ def load_timm(
         request: what was asked for; its weights file comes before everything.
         published: where the published weights are, if not on timm's hub.
         licence: of those weights, if not timm's.
+        saved: what came with these weights; None: what timm knows of the model.
 
     Raises: as `load`.
     """
     timm = import_timm(f"the encoder {request.name!r}")
-    if not model_name or not is_model(timm, model_name):
-        raise UnknownEncoder(request.name, near_models(timm, model_name))
+    known = find_config(timm, model_name, request)
+    config = saved.config if saved else known
     device = find_device(request.device)
-    config = timm.get_pretrained_cfg(model_name)
+    pixels = asked_pixels(timm, config, request)
     path = request.weights or published or published_weights(model_name, config)
-    model, loaded = _build(timm, model_name, read_weights(path), path)
-    pixels = request.of(pixel_spec(timm.data.resolve_model_data_config(model), model_name))
+    model, loaded = _build(Sketch(timm, model_name, config, request, pixels, saved), read_weights(path), path)
     classifier = _classifier_names(model)
     recipe = Recipe(
         architecture=f"timm:{model_name.partition('.')[0]}",
@@ -62,15 +88,48 @@ def load_timm(
         layer="pooled",
         pooling="model",
         pixels=pixels,
-        arguments={"adapter": ADAPTER},
+        arguments={**(saved.arguments if saved else {}), **request.arguments, "adapter": ADAPTER},
         name=request.name,
         licence="" if request.weights else licence or getattr(config, "license", None) or "",
     )
-    network = Network(model, _pooled)
+    network = network_of(model)
     if classifier and not loaded.missing:
-        network = replace(network, logits=_logits, class_names=_class_names(timm, model.num_classes))
+        network = replace(network, logits=_logits, class_names=_class_names(timm, model.num_classes, config))
     notes = (loaded.note,) if loaded.note and path != published else ()
     return TorchEncoder(network, recipe, device, notes=notes)
+
+
+def describe(request: EncoderRequest) -> Description:
+    """`timm:NAME`, without its weights.
+
+    Raises:
+        MissingExtra, UnknownEncoder: as `load`.
+        Refused: its preprocessing cannot be stated, or an argument is none of its.
+    """
+    timm = import_timm(f"the encoder {request.name!r}")
+    config = find_config(timm, request.rest, request)
+    missing = "" if request.weights or cached_weights(config) else FETCHED
+    return describe_timm(timm, request.rest, request, licence=config.license or "", missing=missing)
+
+
+def describe_timm(
+    timm: Any, model_name: str, request: EncoderRequest, *, licence: str, missing: str, saved: Saved | None = None
+) -> Description:
+    """The timm model `model_name` under the name that was asked for, without its weights.
+
+    Raises: as `describe`.
+    """
+    known = find_config(timm, model_name, request)
+    config = saved.config if saved else known
+    sketch = Sketch(timm, model_name, config, request, asked_pixels(timm, config, request), saved)
+    return Description(sketch.pixels, licence, missing, lambda: network_of(sketch.make().eval()))
+
+
+def network_of(model: Any) -> Network:
+    """A timm model as a network: its own features are what its head pools of its last map."""
+    class_token = getattr(model, "cls_token", None) is not None
+    prefix = max(int(getattr(model, "num_prefix_tokens", 0)), int(class_token))
+    return Network(model, _pooled, prefix_tokens=prefix, class_token=class_token)
 
 
 def import_timm(what: str) -> Any:
@@ -90,6 +149,17 @@ def import_timm(what: str) -> Any:
     return timm
 
 
+def find_config(timm: Any, model_name: str, request: EncoderRequest) -> Any:
+    """The `PretrainedCfg` that timm has of a model.
+
+    Raises:
+        UnknownEncoder: timm has no such model.
+    """
+    if not model_name or not is_model(timm, model_name):
+        raise UnknownEncoder(request.name, near_models(timm, model_name))
+    return timm.get_pretrained_cfg(model_name)
+
+
 def is_model(timm: Any, name: str) -> bool:
     """Whether timm knows a model of this name, and the tag after its dot if there is one."""
     bare, _, tag = name.partition(".")
@@ -104,6 +174,24 @@ def near_models(timm: Any, name: str, most: int = 5) -> tuple[str, ...]:
     bare = [known.partition(".")[0] for known in names]
     close = difflib.get_close_matches(name.partition(".")[0], dict.fromkeys(bare), n=most, cutoff=0.7)
     return tuple(f"timm:{known}" for known in close)
+
+
+def asked_pixels(timm: Any, config: Any, request: EncoderRequest) -> PixelSpec:
+    """The model's own pixels with what was asked for in their place; `img_size` on the name is a size too.
+
+    Args:
+        timm: the module.
+        config: timm's `PretrainedCfg` of the model.
+        request: what was asked for.
+
+    Raises:
+        Refused: it prepares its images in a way that cannot be stated, or what was asked for makes no sense.
+    """
+    own = pixel_spec(timm.data.resolve_data_config(pretrained_cfg=config.to_dict()), config.architecture)
+    side = request.arguments.get(_SIZE)
+    if type(side) is int and side > 0:
+        own = resized(own, (side, side))
+    return request.of(own)
 
 
 def pixel_spec(data: dict[str, Any], model_name: str) -> PixelSpec:
@@ -146,14 +234,77 @@ def _rgb(values: Any) -> tuple[float, float, float]:
     return red, green, blue
 
 
-def _build(timm: Any, name: str, state: State, path: Path) -> tuple[Any, Loaded]:
+@dataclass(frozen=True, slots=True)
+class Sketch:
+    """A model of timm that is still to be made."""
+
+    timm: Any
+    name: str
+    config: Any
+    """timm's `PretrainedCfg` of it."""
+    request: EncoderRequest
+    pixels: PixelSpec
+    saved: Saved | None = None
+
+    def make(self, **also: Any) -> Any:
+        """The model with random weights, for these pixels where it is made for one size.
+
+        Raises:
+            Refused: an argument on the name is none of this model's, or timm makes no model of it.
+        """
+        arguments: dict[str, Any] = dict(self.request.arguments)
+        if arguments:
+            known = _arguments_of(type(self.timm.create_model(self.name)))
+            if unknown := [name for name in arguments if name not in known]:
+                asked = f"encoder {self.request.name!r}: {self.name} has no argument {unknown[0]}"
+                raise Refused(f"{asked}; known: {', '.join(known)}")
+        if self.resized and arguments.keys().isdisjoint({_SIZE, *_ANY_SIZE}):
+            also[_SIZE] = self.pixels.shape
+        try:
+            return self.timm.create_model(self.name, **{**self._came_along, **arguments, **also})
+        except _TIMMS_ANSWERS as error:
+            why = str(error).partition("\n")[0] or type(error).__name__
+            raise Refused(f"encoder {self.request.name!r}: timm cannot make it so: {why}") from error
+
+    @property
+    def _came_along(self) -> dict[str, Any]:
+        return {} if self.saved is None else {**self.saved.arguments, "pretrained_cfg": self.saved.config}
+
+    @property
+    def resized(self) -> bool:
+        """Whether it is made for one size, and another was asked for."""
+        return bool(self.config.fixed_input_size) and self.pixels.shape != tuple(self.config.input_size[1:])
+
+
+def _arguments_of(kind: type) -> list[str]:
+    """What a model can be told by name: not its classes, which follow the weights, nor its colours or its device."""
+    parameters = (
+        parameter
+        for base in kind.__mro__
+        if base.__module__.startswith("timm.")
+        for parameter in inspect.signature(base.__init__).parameters.values()  # type: ignore[misc]
+    )
+    named = {one.name for one in parameters if one.kind in {one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY}}
+    return sorted(named - {"self", "num_classes", "in_chans", "device", "dtype"})
+
+
+def _build(sketch: Sketch, state: State, path: Path) -> tuple[Any, Loaded]:
     """The model with these weights. How many classes it has follows the weights."""
-    model = timm.create_model(name)
+    model = sketch.make()
     classes = _classes_in(state, _classifier_names(model))
     if classes is not None and classes != model.num_classes:
-        model = timm.create_model(name, num_classes=classes)
+        model = sketch.make(num_classes=classes)
     convert = getattr(sys.modules[type(model).__module__], "checkpoint_filter_fn", None)
-    loaded = load_into(model, state, where=f"weights {path}", optional=_classifier_names(model), convert=convert)
+    try:
+        loaded = load_into(model, state, where=f"weights {path}", optional=_classifier_names(model), convert=convert)
+    except Refused as refusal:
+        if not sketch.resized:
+            raise
+        (h, w), (own_h, own_w) = sketch.pixels.shape, sketch.config.input_size[1:]
+        raise Refused(
+            f"encoder {sketch.request.name!r} cannot take {h} x {w} pixels: it is made for {own_h} x {own_w}, and its "
+            f"weights do not fit another size; {refusal}"
+        ) from refusal
     return model, loaded
 
 
@@ -179,8 +330,12 @@ def _classes_in(state: State, classifier: frozenset[str]) -> int | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _class_names(timm: Any, classes: int) -> tuple[str, ...]:
-    """Timm's names where the number of classes is ImageNet's (1,000 or a larger set's), else "class 0", ..."""
+def _class_names(timm: Any, classes: int, config: Any) -> tuple[str, ...]:
+    """What came with the weights, else timm's names where their number is ImageNet's, else "class 0", ..."""
+    named = list(getattr(config, "label_names", None) or ())
+    if len(named) == classes:
+        told = getattr(config, "label_descriptions", None) or {}
+        return tuple(str(told.get(name, name)) for name in named)
     subset = timm.data.infer_imagenet_subset({"num_classes": classes})
     if subset is None:
         return tuple(f"class {index}" for index in range(classes))
@@ -188,7 +343,7 @@ def _class_names(timm: Any, classes: int) -> tuple[str, ...]:
 
 
 def _pooled(model: Any, batch: "torch.Tensor") -> "torch.Tensor":
-    return model.forward_head(model.forward_features(batch), pre_logits=True)  # type: ignore[no-any-return]
+    return model.forward_head(last_map(model.forward_features(batch)), pre_logits=True)  # type: ignore[no-any-return]
 
 
 def _logits(model: Any, batch: "torch.Tensor") -> "torch.Tensor":

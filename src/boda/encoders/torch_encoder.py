@@ -1,40 +1,35 @@
-"""A torch network as an encoder: eval mode, uint8 in, normalised at the model's door, float32 out."""
+"""A torch network as an encoder: eval mode, uint8 in, normalised at the model's door, float32 out.
+
+Several encoders may take their features from one network, each from another layer or pooled in another way; `take`
+makes them, and one pass computes them all: to the bit what each gives alone. Layers that are folded away (a convolution
+into which its batch norm went) take a second pass, through the network as it was.
+"""
 
 import copy
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from boda.arrays import Features, Pixels
-from boda.encoders.folding import folded
+from boda.encoders.anatomy import Part
+from boda.encoders.base import Encoder
+from boda.encoders.layers import LAST, Layer, last_map
+from boda.encoders.network import Forward, Network
 from boda.encoders.pixel_shape import check_pixels
+from boda.encoders.running import Running
 from boda.errors import Refused
-from boda.pixels.spec import PixelSpec
 from boda.recipe import Precision, Recipe
 
 if TYPE_CHECKING:
     import torch
 
+__all__ = ["ADAPTER", "Forward", "Network", "TorchEncoder", "last_map"]
+
 ADAPTER = 1
 """Raised whenever our code around a network (normalising, folding, pooling) would give other features for the same
 pixels. Part of every torch encoder's recipe."""
-
-Forward: TypeAlias = Callable[[Any, Any], Any]
-"""(network, normalised batch (n, 3, h, w)) to (n, d)."""
-
-
-@dataclass(frozen=True)
-class Network:
-    """A torch module and how it is used."""
-
-    module: "torch.nn.Module"
-    features: Forward
-    logits: Forward | None = None
-    """None where it has no classifier."""
-    class_names: tuple[str, ...] = ()
-    """One a logit."""
 
 
 class TorchEncoder:
@@ -47,19 +42,23 @@ class TorchEncoder:
     def __init__(
         self, network: Network, recipe: Recipe, device: "torch.device", *, notes: tuple[str, ...] = ()
     ) -> None:
-        """Takes the module over: it goes into eval mode and to the device, batch norms folded."""
-        import torch
+        """Takes the module over: it goes into eval mode and to the device, batch norms folded.
 
+        Args:
+            network: what computes.
+            recipe: of its own features, in fp32.
+            device: where to.
+            notes: what the user should hear about how it was loaded.
+
+        Raises:
+            Refused: it cannot take the recipe's pixels, or gives more than one vector an image.
+        """
         assert recipe.pixels is not None
-        network.module.eval().requires_grad_(requires_grad=False)
-        scale, shift = _normalisation(recipe.pixels)
-        module = folded(network.module, network.features, _normalised(_noise(recipe.pixels.shape), scale, shift))
-        module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._recipe, self._device, self._dtype, self.notes = recipe, device, torch.float32, notes
-        self._scale, self._shift = scale.to(device), shift.to(device)
-        self._network = replace(network, module=module)
+        self._recipe, self.notes = recipe, notes
+        self._running = Running(network, recipe.name, recipe.pixels, device)
+        self._part: Part | None = None
+        self._own = self
         self._siblings: dict[Precision, TorchEncoder] = {"fp32": self}
-        self._width = self._measure()
 
     @property
     def recipe(self) -> Recipe:
@@ -69,17 +68,27 @@ class TorchEncoder:
     @property
     def width(self) -> int:
         """Length of one feature vector, measured by asking the model."""
-        return self._width
+        return self._running.width if self._part is None else self._part.width
 
     @property
     def device(self) -> str:
         """Where it runs."""
-        return str(self._device)
+        return str(self._running.device)
 
     @property
     def class_names(self) -> tuple[str, ...]:
         """One a class; empty where the network has no classifier."""
-        return self._network.class_names
+        return self._running.network.class_names
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """Every layer of the network, measured."""
+        return self._running.anatomy.layers
+
+    @property
+    def one_pass(self) -> Hashable:
+        """Encoders for which this is equal can be computed `together`."""
+        return self._running, self._recipe.precision, self._running.is_altered(self._part)
 
     def __call__(self, pixels: Pixels) -> Features:
         """(n, h, w, 3) uint8 to (n, d) float32.
@@ -87,8 +96,45 @@ class TorchEncoder:
         Raises:
             Refused: the pixels are not of the recipe's shape.
         """
+        return self.together([self], pixels)[0]
+
+    def together(self, encoders: Sequence[Encoder], pixels: Pixels) -> list[Features]:
+        """What each of these encoders gives, from one pass; `one_pass` of all is this one's.
+
+        Raises:
+            Refused: the pixels are not of the recipe's shape.
+        """
         check_pixels(pixels, self._recipe)
-        return self._run(self._network.features, pixels, self._width)
+        if not len(pixels):
+            return [np.zeros((0, encoder.width), np.float32) for encoder in encoders]
+        parts = [cast("TorchEncoder", encoder)._part for encoder in encoders]
+        return self._running.features(pixels, parts, self._recipe.precision)
+
+    def take(self, layer: str | None = None, pooling: str | None = None) -> "TorchEncoder":
+        """The encoder whose features are what a layer gives, pooled; it shares this one's network.
+
+        Args:
+            layer: a module of the network by its torch name (`layer3`, `blocks.4`), or `last`: its last map, before
+                the network's own pooling. None: `last` where `pooling` is given, else the network's own features.
+            pooling: `mean`, `gem`, `cls`, or `none` for layers that give vectors; see `boda.encoders.pooling`. None:
+                `mean`, or `none` for vectors. `model` without a layer: the network's own features.
+
+        Raises:
+            Refused: there is no such layer, its output is not clear, or it cannot be pooled so.
+        """
+        own = self._own._recipe
+        if layer in {None, own.layer} and pooling in {None, "model", own.pooling}:
+            return self._own.at(self._recipe.precision)
+        if layer == own.layer:
+            raise Refused(
+                f"encoder {own.name!r}: the features {own.layer!r} are its own, pooled by the model: leave out "
+                f"--layer for its last map pooled otherwise"
+            )
+        part = self._running.anatomy.part(layer or LAST, pooling)
+        taken = TorchEncoder.__new__(TorchEncoder)  # also of a subclass, whose other sides are of other features
+        taken._recipe, taken.notes = replace(own, layer=part.layer, pooling=part.pooling), self.notes
+        taken._running, taken._part, taken._own, taken._siblings = self._running, part, self._own, {"fp32": taken}
+        return taken.at(self._recipe.precision)
 
     def logits(self, pixels: Pixels) -> Features:
         """(n, h, w, 3) uint8 to (n, k) float32, before the softmax.
@@ -96,10 +142,12 @@ class TorchEncoder:
         Raises:
             Refused: the pixels are not of the recipe's shape, or the network has no classifier.
         """
-        if self._network.logits is None:
+        if self._running.network.logits is None:
             raise Refused(f"encoder {self._recipe.name!r} has no classifier: it gives features only")
         check_pixels(pixels, self._recipe)
-        return self._run(self._network.logits, pixels, len(self.class_names))
+        if not len(pixels):
+            return np.zeros((0, len(self.class_names)), np.float32)
+        return self._running.logits(pixels, self._recipe.precision)
 
     def classify(self, pixels: Pixels) -> Features:
         """(n, h, w, 3) uint8 to probabilities (n, k) float32, each row adding up to 1.
@@ -120,71 +168,8 @@ class TorchEncoder:
             Refused: the network cannot compute in it.
         """
         if precision not in self._siblings:
-            self._siblings[precision] = self._copy_at(precision)
+            self._running.check(precision)
+            made = copy.copy(self)
+            made._recipe = replace(self._recipe, precision=precision)
+            self._siblings[precision] = made
         return self._siblings[precision]
-
-    def _copy_at(self, precision: Precision) -> "TorchEncoder":
-        import torch
-
-        made = copy.copy(self)
-        master = self._siblings["fp32"]._network
-        made._network = replace(master, module=copy.deepcopy(master.module))
-        made._recipe = replace(self._recipe, precision=precision)
-        made._dtype = torch.bfloat16
-        made._network.module.to(made._dtype)
-        try:
-            made._measure()
-        except RuntimeError as error:
-            raise Refused(f"encoder {self._recipe.name!r} cannot compute in {precision}: {error}") from error
-        return made
-
-    def _measure(self) -> int:
-        """Ask the network for the features of one black image: their length."""
-        import torch
-
-        with torch.inference_mode():
-            assert self._recipe.pixels is not None
-            batch = torch.zeros(1, 3, *self._recipe.pixels.shape, dtype=self._dtype, device=self._device)
-            features = self._network.features(self._network.module, batch)
-        if features.ndim != 2:
-            raise Refused(
-                f"encoder {self._recipe.name!r} gives features of shape {tuple(features.shape)} for one image; "
-                "boda needs one vector an image: add pooling to it"
-            )
-        return int(features.shape[1])
-
-    def _run(self, forward: Forward, pixels: Pixels, width: int) -> Features:
-        import torch
-
-        if not len(pixels):
-            return np.zeros((0, width), np.float32)
-        with torch.inference_mode():
-            batch = _normalised(pixels, self._scale, self._shift).to(self._dtype)
-            answer: Features = forward(self._network.module, batch).float().cpu().numpy()
-        return answer
-
-
-def _normalisation(spec: PixelSpec) -> "tuple[torch.Tensor, torch.Tensor]":
-    """What one row of pixels, (w * 3,), is multiplied by and what is then added."""
-    import torch
-
-    mean, std = (torch.tensor(values, dtype=torch.float64) for values in (spec.mean, spec.std))
-    width = spec.shape[1]
-    return (1 / (255 * std)).float().repeat(width), (-mean / std).float().repeat(width)
-
-
-def _normalised(pixels: Pixels, scale: "torch.Tensor", shift: "torch.Tensor") -> "torch.Tensor":
-    """(n, h, w, 3) uint8 to (n, 3, h, w) float32, channels last in memory: (pixels / 255 - mean) / std.
-
-    Row by row, so that the inner loop is long: 2 ms for 32 images on one core, not 12 as channel by channel.
-    """
-    import torch
-
-    n, h, w, _ = pixels.shape
-    usable = pixels if pixels.flags.writeable and pixels.flags.c_contiguous else pixels.copy(order="C")
-    rows = torch.from_numpy(usable).to(scale.device).view(n * h, w * 3)
-    return rows.to(torch.float32).mul_(scale).add_(shift).view(n, h, w, 3).permute(0, 3, 1, 2)
-
-
-def _noise(shape: tuple[int, int]) -> Pixels:
-    return np.random.default_rng(0).integers(0, 256, (2, *shape, 3), dtype=np.uint8)

@@ -21,6 +21,7 @@ from types import ModuleType
 from typing import Any, SupportsIndex
 
 from boda.encoders.base import Encoder
+from boda.encoders.names import parse_name, refuse_arguments
 from boda.encoders.request import EncoderRequest, find_device
 from boda.errors import Refused, UnknownEncoder
 from boda.pixels.spec import PixelSpec
@@ -42,7 +43,8 @@ def load(request: EncoderRequest) -> Encoder:
         UnknownEncoder: there is no such module, or no such function in it.
         Refused: what the function returns is no encoder, or cannot take what was asked for.
     """
-    where, _, name = request.name.partition(":")
+    refuse_arguments(request.name, "module:function")
+    where, _, name = parse_name(request.name).bare.partition(":")
     module = _import(where, request.name)
     function = getattr(module, name, None)
     if not callable(function):
@@ -77,6 +79,8 @@ def _as_asked(made: Encoder, request: EncoderRequest) -> Encoder:
                 f"{request.name}() has {what} {getattr(own, what)!r} in its own pixels: leave out --{option}, or "
                 "change it there"
             )
+    if asked != own:
+        raise Refused(f"{request.name}() has its own pixels: leave out --pixels, or change them there")
     if request.device not in {"auto", made.device, made.device.partition(":")[0]}:
         raise Refused(
             f"{request.name}() runs on {made.device}: leave out --device {request.device}, or change it there"

@@ -2,29 +2,34 @@
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, cast
 
+from boda.arrays import Pixels
 from boda.decoding.processes import Patience
+from boda.encoders.backends import Backend
 from boda.encoders.base import Encoder
 from boda.encoders.registry import load_encoder
+from boda.encoders.taking import each_taken
 from boda.errors import NothingEmbedded, Refused
 from boda.keys import shown
 from boda.pipelines.decoded import cores
 from boda.pipelines.run.computing import Computing, Means
 from boda.pipelines.run.meter import OnProgress, Progress
-from boda.pipelines.run.precision import settle_precision
+from boda.pipelines.run.precision import first_pixels, settle_precisions
 from boda.pipelines.run.report import report, versions
 from boda.pipelines.run.stopping import Stop, stop_on_signals
 from boda.pipelines.run.verifying import verify
-from boda.pixels.spec import DECODE_RULES, Decoder
+from boda.pixels.spec import DECODE_RULES, Decoder, PixelSpec
 from boda.sources.base import Description, ImageRef, Source, root_text
 from boda.sources.opening import open_source
 from boda.workspace.workspace import Workspace, create_workspace
 from boda.workspace.writer import Writer
+
+One = TypeVar("One", bound=str | Encoder)
 
 
 def embed(  # noqa: PLR0913 - each is an option of the command
@@ -38,6 +43,10 @@ def embed(  # noqa: PLR0913 - each is an option of the command
     device: str = "auto",
     range: tuple[float, float] | None = None,
     stretch: str | None = None,
+    pixels: str | PixelSpec | None = None,
+    layers: Sequence[str] | str = (),
+    poolings: Sequence[str] | str = (),
+    backend: Backend = "torch",
     path_column: str | None = None,
     follow: bool = False,
     progress: OnProgress | None = None,
@@ -63,6 +72,11 @@ def embed(  # noqa: PLR0913 - each is an option of the command
         device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
         range: (low, high), the values that become black and white in 16-bit files.
         stretch: the same for FITS and float files, with a curve, as `asinh:0,1000`; they are quarantined without.
+        pixels: settings in place of the encoders' own, as `size=224,mean=0.5` (`boda.pixels.settings`).
+        layers: features of these layers of every encoder, as `layer3`; `pooled` is what the model itself gives.
+        poolings: `mean`, `gem`, `cls`, `none`, `model`. Every layer with every pooling is a recipe of its own, and
+            one pass computes all those of an encoder; see `boda.load_encoder` for what comes without.
+        backend: `torch`, or on the CPU `onnx` or `openvino`; part of the recipe.
         path_column: of a manifest.
         follow: walk into symlinked folders too.
         progress: is told how the run goes, a few times a second.
@@ -95,12 +109,19 @@ def embed(  # noqa: PLR0913 - each is an option of the command
         device=device,
         range=range,
         stretch=stretch,
+        pixels=pixels,
+        backend=backend,
     )
     if not wanted:
         raise Refused("no encoder was named: give at least one, as auto")
     if weights is not None and len(wanted) > 1:
         raise Refused(f"one weights file cannot serve {len(wanted)} encoders: embed with them one after the other")
-    loaded = [load(one) if isinstance(one, str) else one for one in wanted]
+    loaded: list[Encoder] = []
+    automatic: list[bool] = []
+    for one in wanted:
+        taken = _all_taken(load, one, backend, _each(layers), _each(poolings))
+        loaded += taken
+        automatic += [precision == "auto" and isinstance(one, str)] * len(taken)
     for encoder in loaded:
         _refuse_unknown_pixels(encoder)
     workspace = create_workspace(to if to is not None else default_workspace(opened))
@@ -108,7 +129,7 @@ def embed(  # noqa: PLR0913 - each is an option of the command
         workspace,
         opened,
         loaded,
-        automatic=[precision == "auto" and isinstance(one, str) for one in wanted],
+        automatic=automatic,
         progress=progress or _silent,
         means=Means(executor == "in-process", workers or cores(), patience or Patience(), block_seconds),
     )
@@ -165,18 +186,18 @@ class _Run:
 
     def settle(self, writer: Writer) -> None:
         """Choose the precision where it is open; of encoders that come to the same recipe keep one."""
-        stored = self.workspace.recipes()
-        chosen = [
-            settle_precision(encoder, stored, self.source, self._todo(writer, encoder), self.means.workers)
-            if still_open
-            else encoder
-            for encoder, still_open in zip(self.encoders, self.automatic, strict=True)
-        ]
+        chosen = settle_precisions(
+            self.encoders, self.automatic, self.workspace.recipes(), partial(self._first_pixels, writer)
+        )
         different: dict[str, Encoder] = {}
         for encoder in chosen:
             different.setdefault(encoder.recipe.id, encoder)
             writer.add_recipe(encoder.recipe, encoder.width)
         self.encoders = list(different.values())
+
+    def _first_pixels(self, writer: Writer, encoder: Encoder) -> Pixels:
+        assert encoder.recipe.pixels is not None
+        return first_pixels(self.source, encoder.recipe.pixels, self._todo(writer, encoder), self.means.workers)
 
     def _todo(self, writer: Writer, encoder: Encoder) -> Iterator[ImageRef]:
         for page in writer.compute_pages([encoder.recipe.id], page=256):
@@ -213,10 +234,20 @@ class _Run:
         return told
 
 
-def _each(encoders: Sequence[str | Encoder] | str | Encoder) -> list[str | Encoder]:
-    if isinstance(encoders, Sequence) and not isinstance(encoders, str):
-        return list(encoders)
-    return [encoders]
+def _all_taken(
+    load: Callable[..., Encoder], one: str | Encoder, backend: Backend, layers: Sequence[str], poolings: Sequence[str]
+) -> list[Encoder]:
+    """Every layer with every pooling of one encoder; what is converted to another backend has no layers any more."""
+    if isinstance(one, str) and backend != "torch":
+        pairs = [(layer, pooling) for layer in layers or (None,) for pooling in poolings or (None,)]
+        return [load(one, layer=layer, pooling=pooling) for layer, pooling in pairs]
+    return each_taken(load(one) if isinstance(one, str) else one, layers, poolings)
+
+
+def _each(asked: Sequence[One] | One) -> list[One]:
+    if isinstance(asked, Sequence) and not isinstance(asked, str):
+        return list(asked)
+    return [cast("One", asked)]
 
 
 def _refuse_unknown_pixels(encoder: Encoder) -> None:

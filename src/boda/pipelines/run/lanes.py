@@ -9,12 +9,15 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 
 from boda.arrays import Features, Pixels, StoredFeatures
 from boda.decoding.slots import Slots
 from boda.encoders.base import Encoder
+from boda.encoders.taking import grouped, in_one_pass
 from boda.encoders.threads import one_core_for_this_thread
 
 _GRACE = 2.0
@@ -52,8 +55,12 @@ class Lanes:
         deliver: Callable[[Encoded], None],
         fail: Callable[[BaseException], None],
     ) -> None:
-        """Start `count` threads; `specs[i]` says which pixels of a slot encoder i sees."""
+        """Start `count` threads; `specs[i]` says which pixels of a slot encoder i sees.
+
+        Encoders that take their features from one network are computed in one pass.
+        """
         self._encoders, self._specs, self._slots = encoders, specs, slots
+        self._groups = grouped(encoders)
         self._deliver, self._fail = deliver, fail
         self._fitting = Fitting()
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
@@ -94,16 +101,36 @@ class Lanes:
 
     def _encode(self, job: Job) -> Encoded:
         began = time.thread_time() if self._on_cores else time.perf_counter()
-        done = Encoded(job.batch, job.slot)
-        for encoder, spec, rows in zip(self._encoders, self._specs, job.rows, strict=True):
-            pixels = self._slots.pixels(job.slot, spec)
-            pixels.flags.writeable = False  # the next encoder sees the same memory
-            whole = rows == tuple(range(len(rows)))
-            features = self._fitting.encode(encoder, pixels[: len(rows)] if whole else pixels[list(rows)])
+        found: dict[int, Features] = {}
+        for group in self._groups:
+            found |= self._encode_group(job, group)
+        features = []
+        for place, encoder in enumerate(self._encoders):
             with np.errstate(over="ignore"):  # what float16 cannot hold becomes infinite, and is set aside as such
-                done.features.append(features.astype(encoder.recipe.dtype, copy=False))
-        done.seconds = (time.thread_time() if self._on_cores else time.perf_counter()) - began
-        return done
+                features.append(found[place].astype(encoder.recipe.dtype, copy=False))
+        seconds = (time.thread_time() if self._on_cores else time.perf_counter()) - began
+        return Encoded(job.batch, job.slot, features, seconds)
+
+    def _encode_group(self, job: Job, group: tuple[int, ...]) -> dict[int, Features]:
+        """By place of each encoder, its features of its rows; the network sees every row that one of them needs."""
+        wanted = [place for place in group if job.rows[place]]
+        none = {place: np.empty((0, self._encoders[place].width), np.float32) for place in group}
+        if not wanted:
+            return none
+        pixels = self._slots.pixels(job.slot, self._specs[group[0]])
+        pixels.flags.writeable = False  # the next group sees the same memory
+        rows = tuple(sorted(set().union(*(job.rows[place] for place in wanted))))
+        whole = rows == tuple(range(len(rows)))
+        encode = partial(in_one_pass, [self._encoders[place] for place in wanted])
+        found = self._fitting.encode(encode, pixels[: len(rows)] if whole else pixels[list(rows)])
+        return none | {
+            place: features if job.rows[place] == rows else features[[rows.index(row) for row in job.rows[place]]]
+            for place, features in zip(wanted, found, strict=True)
+        }
+
+
+Encode: TypeAlias = Callable[[Pixels], list[Features]]
+"""(n, h, w, 3) to (n, d) for each encoder of a group."""
 
 
 class Fitting:
@@ -113,33 +140,48 @@ class Fitting:
         self.most: int | None = None
         """Images a piece; None as long as everything fitted."""
 
-    def encode(self, encoder: Encoder, pixels: Pixels) -> Features:
-        """(n, h, w, 3) to (n, d); where some rows are not finite, each image is encoded again alone.
+    def encode(self, encode: Encode, pixels: Pixels) -> list[Features]:
+        """What `encode` gives, of each encoder (n, d); where some of its rows are not finite, of each image alone.
+
+        Args:
+            encode: one pass for one or several encoders.
+            pixels: (n, h, w, 3), n > 0.
 
         Returns:
             Rows that are not finite even alone are left as they are.
         """
-        parts: list[Features] = []
-        while (done := sum(map(len, parts))) < len(pixels):
+        parts: list[list[Features]] = []
+        done = 0
+        while done < len(pixels):
             piece = pixels[done : done + (self.most or len(pixels))]
-            features = self._try(encoder, piece)
-            if features is None:
+            found = self._try(encode, piece)
+            if found is None:
                 self.most = len(piece) // 2
-            elif len(piece) > 1 and not np.isfinite(features).all():
-                parts += [encoder(piece[i : i + 1]) for i in range(len(piece))]
-            else:
-                parts.append(features)
-        return np.concatenate(parts) if parts else np.empty((0, encoder.width), np.float32)
+                continue
+            parts.append(_alone_where_not_finite(encode, piece, found))
+            done += len(piece)
+        return [np.concatenate(of_one) for of_one in zip(*parts, strict=True)]
 
     @staticmethod
-    def _try(encoder: Encoder, pixels: Pixels) -> Features | None:
+    def _try(encode: Encode, pixels: Pixels) -> list[Features] | None:
         """None where memory ran out; only after leaving here is the memory of the attempt free again."""
         try:
-            return encoder(pixels)
+            return encode(pixels)
         except (MemoryError, RuntimeError) as error:
             if not _out_of_memory(error) or len(pixels) == 1:
                 raise
             return None
+
+
+def _alone_where_not_finite(encode: Encode, pixels: Pixels, found: list[Features]) -> list[Features]:
+    """The same; of encoders some of whose rows are not finite, each image encoded again alone."""
+    whole = [bool(np.isfinite(features).all()) for features in found]
+    if all(whole) or len(pixels) == 1:
+        return found
+    alone = zip(*(encode(pixels[i : i + 1]) for i in range(len(pixels))), strict=True)
+    return [
+        features if good else np.concatenate(rows) for features, good, rows in zip(found, whole, alone, strict=True)
+    ]
 
 
 def _out_of_memory(error: Exception) -> bool:

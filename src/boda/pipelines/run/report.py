@@ -49,6 +49,8 @@ def _of_recipe(workspace: Workspace, encoder: Encoder) -> dict[str, Any]:
     return {
         "id": recipe.id,
         "name": recipe.name,
+        "layer": recipe.layer,
+        "pooling": recipe.pooling,
         "precision": recipe.precision,
         "width": encoder.width,
         "device": encoder.device,
