@@ -14,6 +14,17 @@ if TYPE_CHECKING:
 Kind: TypeAlias = Literal["number", "class", "labels", "ratings", "votes"]
 
 
+@dataclass(frozen=True, slots=True)
+class Blank:
+    """What a head says of a row, without what is known of any."""
+
+    kind: Kind
+    name: str
+    names: tuple[str, ...] = ()
+    levels: tuple[float, ...] = ()
+    tree: "VoteTree | None" = None
+
+
 @dataclass(frozen=True, eq=False)
 class Target:
     """What is known of each row.
@@ -70,3 +81,8 @@ class Target:
     def outputs(self) -> int:
         """How many numbers a predictor gives for one row (see `learner.Predictor`)."""
         return len(self.names) if self.names else 1
+
+    @property
+    def blank(self) -> Blank:
+        """The same without values."""
+        return Blank(self.kind, self.name, self.names, self.levels, self.tree)

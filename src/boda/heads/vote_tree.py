@@ -1,7 +1,12 @@
 """Vote trees: questions that people were asked of an image, and which answer led to which question."""
 
 import itertools
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from boda.errors import Refused
 
@@ -53,3 +58,35 @@ class VoteTree:
         for question in self.questions:
             ends.append(ends[-1] + len(question.answers))
         return tuple(slice(start, end) for start, end in itertools.pairwise(ends))
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON; `from_json` undoes it."""
+        return {"name": self.name, "questions": [asdict(question) for question in self.questions]}
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> "VoteTree":
+        """The tree that `as_json` wrote."""
+        questions = (Question(one["name"], tuple(one["answers"]), tuple(one["after"])) for one in record["questions"])
+        return cls(record["name"], tuple(questions))
+
+    def walk(
+        self, fractions: npt.NDArray[np.float64], people: npt.NDArray[np.float64]
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Send people down the tree.
+
+        Args:
+            fractions: (n, a) of each answer, among those who are asked.
+            people: (n,) how many set out; 1 for shares.
+
+        Returns:
+            How many are asked each question, (n, q), and how many give each answer, (n, a): the product of the
+            fractions of the answers that lead there.
+        """
+        place = {column: number for number, column in enumerate(self.columns)}
+        given = np.zeros(fractions.shape)
+        asked = np.zeros((len(fractions), len(self.questions)))
+        for number, (question, columns) in enumerate(zip(self.questions, self.slices, strict=True)):
+            before = [place[answer] for answer in question.after]
+            asked[:, number] = given[:, before].sum(axis=1) if before else people
+            given[:, columns] = asked[:, [number]] * fractions[:, columns]
+        return asked, given
