@@ -12,7 +12,10 @@ _PUBLIC = {
     "open": "boda.workspace.workspace:open_workspace",
     "embed": "boda.pipelines.embed:embed",
     "search": "boda.pipelines.search:search",
+    "train": "boda.pipelines.train:train",
     "predict": "boda.pipelines.predict:predict",
+    "evaluate": "boda.pipelines.evaluate:evaluate",
+    "compare": "boda.pipelines.compare:compare",
     "label": "boda.pipelines.label:label",
     "info": "boda.pipelines.info:info",
     "doctor": "boda.pipelines.doctor:doctor",
@@ -20,12 +23,15 @@ _PUBLIC = {
     "export_quarantine": "boda.pipelines.quarantine:export_quarantine",
     "retry_quarantined": "boda.pipelines.quarantine:retry_quarantined",
     "export": "boda.pipelines.export:export",
+    "export_head": "boda.pipelines.export_head:export_head",
     "import_features": "boda.pipelines.import_features:import_features",
+    "import_head": "boda.pipelines.import_head:import_head",
     "demo": "boda.pipelines.demo:demo",
     "load_encoder": "boda.encoders.registry:load_encoder",
     "list_encoders": "boda.pipelines.encoders:encoders",
     "open_source": "boda.sources.opening:open_source",
     "Workspace": "boda.workspace.workspace:Workspace",
+    "Head": "boda.heads.head:Head",
     "FeatureSet": "boda.workspace.features:FeatureSet",
     "Recipe": "boda.recipe:Recipe",
     "PixelSpec": "boda.pixels.spec:PixelSpec",
@@ -41,12 +47,17 @@ if TYPE_CHECKING:
     from boda.encoders.base import Encoder as Encoder
     from boda.encoders.registry import load_encoder as load_encoder
     from boda.errors import BodaError as BodaError
+    from boda.heads.head import Head as Head
+    from boda.pipelines.compare import compare as compare
     from boda.pipelines.demo import demo as demo
     from boda.pipelines.doctor import doctor as doctor
     from boda.pipelines.embed import embed as embed
     from boda.pipelines.encoders import encoders as list_encoders
+    from boda.pipelines.evaluate import evaluate as evaluate
     from boda.pipelines.export import export as export
+    from boda.pipelines.export_head import export_head as export_head
     from boda.pipelines.import_features import import_features as import_features
+    from boda.pipelines.import_head import import_head as import_head
     from boda.pipelines.info import info as info
     from boda.pipelines.label import label as label
     from boda.pipelines.predict import predict as predict
@@ -54,6 +65,7 @@ if TYPE_CHECKING:
     from boda.pipelines.quarantine import quarantine as quarantine
     from boda.pipelines.quarantine import retry_quarantined as retry_quarantined
     from boda.pipelines.search import search as search
+    from boda.pipelines.train import train as train
     from boda.pixels.spec import PixelSpec as PixelSpec
     from boda.recipe import Recipe as Recipe
     from boda.sources.base import ImageRef as ImageRef

@@ -9,36 +9,15 @@ import time
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from boda.cli.main import COMMANDS, cli
-from boda.cli.show import Show
-
-
-@pytest.fixture
-def run():
-    """Run `boda ARGUMENTS` in this process."""
-
-    def run(*arguments: str | Path) -> Result:
-        result = CliRunner().invoke(cli, list(map(os.fspath, arguments)), obj=Show())
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-        return result
-
-    return run
+from boda.cli.main import COMMANDS
+from spoken import one_line
 
 
 def boda(*arguments: str | Path, cwd: Path, **options) -> subprocess.CompletedProcess[str]:
     """Run `boda ARGUMENTS` as a user does."""
     command = [sys.executable, "-m", "boda", *map(os.fspath, arguments)]
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=120, **options)
-
-
-def one_line(result: Result) -> str:
-    """The line of a refusal: alone on stderr, nothing on stdout, exit code 1."""
-    assert (result.exit_code, result.stdout) == (1, ""), result.output
-    (line,) = result.stderr.splitlines()
-    assert line.startswith("boda: ")
-    return line
 
 
 WORKSPACE_COMMANDS = {
@@ -49,6 +28,10 @@ WORKSPACE_COMMANDS = {
     "search": ["--row", "a.png"],
     "export": ["--to", "out.csv"],
     "import-features": ["f.npy"],
+    "train": ["--target", "y"],
+    "evaluate": ["--head", "y"],
+    "compare": ["--target", "y"],
+    "import-head": ["f.npy", "--target", "y"],
 }
 
 
@@ -99,6 +82,10 @@ def test_wrong_options_are_wrong_usage(run, name):
         ["export", "w"],
         ["import-features", "w"],
         ["info"],
+        ["train", "w"],
+        ["evaluate", "w"],
+        ["compare", "w"],
+        ["import-head", "w", "--target", "y"],
     ],
 )
 def test_wrong_usage_exits_with_two(run, arguments):

@@ -36,7 +36,7 @@ def test_import_boda_is_light():
     assert loaded_after("import boda; boda.__version__; dir(boda)") == set()
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["embed", "--help"], ["search", "--help"], ["--version"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["embed", "--help"], ["train", "--help"], ["--version"]])
 def test_help_is_light(arguments):
     """Neither is one loaded to print a page of help."""
     assert loaded_after(ENDS.format(arguments, 0)) == set()
@@ -55,6 +55,7 @@ def test_the_public_names_are_these():
 
     assert set(boda.__all__) == {
         *("open", "embed", "search", "predict", "label", "info", "doctor", "export", "import_features", "demo"),
+        *("train", "evaluate", "compare", "import_head", "export_head", "Head"),
         *("quarantine", "export_quarantine", "retry_quarantined", "load_encoder", "list_encoders", "open_source"),
         *("Workspace", "FeatureSet", "Recipe", "PixelSpec", "Encoder", "Source", "ImageRef", "BodaError"),
     }

@@ -14,6 +14,7 @@ import boda
 from boda.errors import NotFound, Refused
 from boda.pipelines.demonstration.accuracy import Share
 from boda.pipelines.demonstration.images import CUT_SHORT
+from boda.pipelines.demonstration.learning import promise
 from boda.pipelines.demonstration.story import draw_queries, verdict
 
 ENCODER = "handmade:hog-colour"
@@ -56,12 +57,64 @@ def test_page_is_one_small_file_that_says_what_was_found(done):
     html = (folder / "index.html").read_text("utf-8")
     assert str(folder / "index.html") == result.page
     assert len(html) < 2_000_000
-    for share in (result.accuracy, result.pixels, result.baseline):
+    for share in (result.accuracy, result.pixels, result.baseline, result.promised, result.kept):
         assert str(share) in html
     assert f"{result.listed:,} listed = {result.embedded:,} embedded + 1 quarantined" in html
     assert "rocket, cut in half.jpg" in html
     assert "decode/truncated" in html
     assert str(folder.parent) not in html
+
+
+def test_the_head_is_tested_on_digits_it_has_not_seen(done):
+    """Half of the 60 digits were learned; what it got right of the others is what `evaluate` finds on its own."""
+    _, result = done
+    workspace = boda.open(result.workspace)
+    assert [one.name for one in workspace.results("head")] == [result.head] == ["digit"]
+    found = boda.evaluate(workspace, "digit")
+    assert found.trained_on == result.promised.total
+    assert found.trained_on + found.unseen["rows"] == 60
+    assert 25 <= found.trained_on <= 35
+    assert found.unseen["metrics"]["accuracy"]["value"] == pytest.approx(result.kept.value)
+    assert found.held_out["metrics"]["accuracy"]["value"] == pytest.approx(result.promised.value)
+    assert result.kept.interval[0] > 0.2, "better than the largest class"
+
+
+def test_the_page_shows_what_was_taken_for_what_and_the_worst_errors(done):
+    """Confusion matrix, promise and what was kept, answers with probabilities, the surest mistakes as pictures."""
+    folder, result = done
+    html = (folder / "index.html").read_text("utf-8")
+    assert str(result.promised) in html
+    assert str(result.kept) in html
+    assert "Confusion matrix of 10 classes" in html
+    wrong = result.kept.total - result.kept.right
+    section = html[html.index("What a head learns from some of them") :]
+    section = section[: section.index("</section>")]
+    assert f"of {wrong} that are wrong" in section
+    assert section.count("data:image/webp") == 6 + min(12, wrong)
+    assert section.count("possible: ") == 6 + min(12, wrong)
+
+
+def test_the_head_has_its_own_report(done):
+    """Beside the page lies that of the head, from the digits it learned from."""
+    folder, result = done
+    html = (folder / "digit.html").read_text("utf-8")
+    assert '<meta name="generator" content="boda train">' in html
+    assert "Confusion matrix of 10 classes" in html
+    assert f"{result.promised.total}</dd>" in html
+    assert str(folder.parent) not in html
+
+
+@pytest.mark.parametrize(
+    ("promised", "kept", "said"),
+    [
+        (Share(90, 100), Share(85, 100), "was kept"),
+        (Share(90, 100), Share(60, 100), "was not kept"),
+        (Share(60, 100), Share(90, 100), "better than it had promised"),
+    ],
+)
+def test_a_broken_promise_is_told(promised, kept, said):
+    """Kept where the intervals overlap."""
+    assert said in promise(promised, kept)
 
 
 def test_a_second_run_computes_nothing_and_finds_the_same(done):
@@ -71,13 +124,15 @@ def test_a_second_run_computes_nothing_and_finds_the_same(done):
     assert again.skipped == again.embedded == first.embedded
     assert again.accuracy == first.accuracy
     assert again.recipe == first.recipe
+    assert (again.promised, again.kept) == (first.promised, first.kept)
 
 
 def test_result_is_plain_json(done):
     """Each score in the JSON has its interval."""
     record = json.loads(json.dumps(done[1].as_json()))
     assert record["listed"] == record["embedded"] + record["quarantined"]
-    assert record["accuracy"].keys() == {"right", "total", "accuracy", "interval"}
+    for name in ("accuracy", "pixels", "baseline", "promised", "kept"):
+        assert record[name].keys() == {"right", "total", "accuracy", "interval"}
 
 
 def test_lines_say_where_the_page_is(done):

@@ -14,7 +14,7 @@ from boda.cli.show import Show
 @spoken
 @click.pass_obj
 def demo(show: Show, /, **options: Any) -> None:
-    """Write real images, embed them, find neighbours, and make a page of the result. Needs no network."""
+    """Embed real images, find neighbours, train a head, and make a page of it all. Needs no network."""
     import boda
 
     result = boda.demo(progress=show.progress, **options)

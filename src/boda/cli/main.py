@@ -24,9 +24,14 @@ COMMANDS = {
     "encoders": "boda.cli.encoders:encoders",
     "label": "boda.cli.label:label",
     "search": "boda.cli.search:search",
+    "train": "boda.cli.train:train",
     "predict": "boda.cli.predict:predict",
+    "evaluate": "boda.cli.evaluate:evaluate",
+    "compare": "boda.cli.compare:compare",
     "export": "boda.cli.export:export",
+    "export-head": "boda.cli.export_head:export_head",
     "import-features": "boda.cli.import_features:import_features",
+    "import-head": "boda.cli.import_head:import_head",
     "demo": "boda.cli.demo:demo",
 }
 

@@ -1,30 +1,75 @@
 """boda predict."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from boda.cli.options import PATH, force_option, spoken
+from boda.cli.options import PATH, device_option, force_option, pixel_options, spoken
 from boda.cli.show import Said, Show, Table
 
+if TYPE_CHECKING:
+    from boda.pipelines.heads.predicting import HeadPredictions
 
-@click.command(epilog="Example: boda predict cat.jpg dog.jpg --encoder auto --topk 3")
+_TOPK = 5
+_OF_PIXELS = ("pixels", "decode", "stretch", "range")
+_COLUMNS = 6
+"""Besides key and prediction that a terminal shows."""
+
+
+@click.command(
+    epilog="Examples: boda predict cat.jpg dog.jpg --encoder auto --topk 3 · boda predict photos.boda --head score"
+)
 @click.argument("images", nargs=-1, required=True, type=PATH, metavar="IMAGE...")
-@click.option("-e", "--encoder", default="auto", show_default=True, metavar="NAME", help="With its own classifier.")
-@click.option("--topk", type=click.IntRange(min=1), default=5, show_default=True, help="Classes for each image.")
+@click.option("--head", type=PATH, metavar="NAME|DIR", help="A head of your own: its name in W, or its folder.")
+@click.option("-e", "--encoder", metavar="NAME", help="With its own classifier. [default: auto]")
+@click.option("--topk", type=click.IntRange(min=1), default=_TOPK, show_default=True, help="Classes for each image.")
+@click.option(
+    "--from", "from_table", type=PATH, metavar="TABLE", help="Of a head that takes columns: theirs for new images."
+)
 @click.option("--weights", type=PATH, metavar="FILE", help="Weights of the encoder: .safetensors, .pt, .pth, .th")
-@click.option("--decode", type=click.Choice(["scaled", "exact"]), help="[default: scaled]")
+@device_option
+@pixel_options
 @click.option("--to", type=PATH, metavar="TABLE", help="Write the table too: .csv or .parquet")
 @force_option
 @spoken
 @click.pass_obj
 def predict(show: Show, /, images: tuple[str, ...], **options: Any) -> None:
-    """Say what a pretrained classifier sees: index, class name and per cent."""
+    """Say what a head of your own predicts, or what a pretrained classifier sees.
+
+    A head gives its target with a 90 % interval or probabilities; new images are embedded with its own recipe. A
+    classifier gives index, class name and per cent.
+    """
     import boda
 
-    found = boda.predict(images, **options)
-    record = found.as_json()
-    show(found, lambda: _say(record))
+    if options["head"] is None:
+        if options.pop("from_table") is not None:
+            raise click.UsageError("--from is for a head that takes columns: give --head too")
+        options.pop("head")
+        found = boda.predict(images, **options)
+        record = found.as_json()
+        show(found, lambda: _say(record))
+        return
+    if options.pop("topk") != _TOPK or [name for name in _OF_PIXELS if options.pop(name) is not None]:
+        raise click.UsageError(
+            "--topk, --pixels, --decode, --stretch and --range are for a classifier: a head has its own recipe"
+        )
+    by_head = boda.predict(images, **options)
+    show(by_head, lambda: _say_by_head(by_head))
+
+
+def _say_by_head(found: "HeadPredictions") -> list[Said]:
+    """As many columns as a terminal shows: the rest is in the table of --to."""
+    from boda.keys import from_text, shown
+
+    table = found.table()
+    more = [name for name in table.column_names if name not in {"key", "prediction", "trained_on", "reason"}][:_COLUMNS]
+    names = ("key", "prediction", *more)
+    rows: list[list[str | int | float | None]] = []
+    for row in table.to_pylist():
+        key = shown(from_text(row["key"]))
+        seen = "trained on" if row["trained_on"] else row["reason"] or ""
+        rows.append([key, *(row[name] for name in names[1:]), seen])
+    return [Table((*names, ""), rows)]
 
 
 def _say(record: dict[str, Any]) -> list[Said]:

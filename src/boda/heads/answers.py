@@ -7,9 +7,11 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from boda.evaluation.calibration import Platt, Temperature, sigmoid, softmax
+from boda.evaluation.calibration import Platt, Temperature, sigmoid
 from boda.heads.learner import Outputs
+from boda.heads.ratings import mean, shares, spread
 from boda.heads.target import Blank
+from boda.heads.votes import fractions
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Calibration: TypeAlias = Temperature | Platt
@@ -48,7 +50,7 @@ class Answers:
             case "labels":
                 return np.array(["|".join(names[row > 0.5]) for row in self.points], dtype=object)
             case "ratings":
-                return np.asarray(self.points @ np.array(self.target.levels))
+                return mean(self.points, self.target.levels)
             case "votes":
                 assert self.target.tree is not None
                 first = self.target.tree.slices[0]
@@ -81,13 +83,6 @@ class Answers:
         return {} if self.low is None or self.high is None else {"low": self.low, "high": self.high}
 
 
-def spread(shares: Floats, levels: tuple[float, ...]) -> Floats:
-    """(n,) standard deviation of the ratings of each row, from (n, r) shares."""
-    worth = np.array(levels)
-    mean = shares @ worth
-    return np.asarray(np.sqrt(np.maximum(shares @ worth**2 - mean**2, 0)))
-
-
 def points_of(target: Blank, outputs: Outputs, calibration: Calibration | None = None) -> Floats:
     """Outputs of a predictor, (n, o), as predictions: `Answers.points`."""
     match target.kind:
@@ -98,8 +93,7 @@ def points_of(target: Blank, outputs: Outputs, calibration: Calibration | None =
         case "labels":
             return calibration.probabilities(outputs) if calibration else sigmoid(outputs)
         case "ratings":
-            return softmax(outputs)
+            return shares(outputs)
         case "votes":
             assert target.tree is not None
-            parts = [outputs[:, part] / outputs[:, part].sum(axis=1, keepdims=True) for part in target.tree.slices]
-            return np.concatenate(parts, axis=1)
+            return fractions(target.tree, outputs)

@@ -117,7 +117,14 @@ def _wanted(workspace: Workspace, table: "pa.Table", name: str, scaling: Scaling
     return Wanted(name, recipe, scaling)
 
 
-def assemble(workspace: Workspace, table: "pa.Table", wanted: Sequence[Wanted], unit: Unit | None = None) -> Assembled:
+def assemble(
+    workspace: Workspace,
+    table: "pa.Table",
+    wanted: Sequence[Wanted],
+    unit: Unit | None = None,
+    *,
+    may_be_empty: bool = False,
+) -> Assembled:
     """The rows that have features of every set that is wanted; columns may be missing, features not.
 
     Args:
@@ -125,6 +132,7 @@ def assemble(workspace: Workspace, table: "pa.Table", wanted: Sequence[Wanted], 
         table: its frame, or some rows of it.
         wanted: inputs, in order.
         unit: what a row is, where it is not one image.
+        may_be_empty: no row at all is an answer too.
 
     Raises:
         NotFound: no such features or column.
@@ -133,7 +141,7 @@ def assemble(workspace: Workspace, table: "pa.Table", wanted: Sequence[Wanted], 
     places, arrays = _feature_places(workspace, table, wanted)
     rows = np.flatnonzero((places >= 0).all(axis=0))
     left_out = {"no features": table.num_rows - len(rows)} if len(rows) < table.num_rows else {}
-    if not len(rows):
+    if not len(rows) and not may_be_empty:
         sets = ", ".join(one.name for one in wanted if one.recipe)
         raise Refused(f"{workspace.path}: no image has features of {sets}; make them with: boda embed")
     here = table.take(rows)
@@ -143,7 +151,11 @@ def assemble(workspace: Workspace, table: "pa.Table", wanted: Sequence[Wanted], 
         keys = tuple(from_text(key) for key in here["key"].to_pylist())
         contents = tuple(bytes.fromhex(one) if one else None for one in here["content"].to_pylist())
         return Assembled(keys, contents, Inputs(blocks), here, None, left_out)
-    return _assemble_units(here, wanted, arrays, places, unit, left_out)
+    assembled = _assemble_units(here, wanted, arrays, places, unit, left_out)
+    if not len(assembled) and not may_be_empty:
+        views = f" ({', '.join(assembled.unit.views)})" if assembled.unit and assembled.unit.views else ""
+        raise Refused(f"no {shown(unit.column)} has all its views{views}")
+    return assembled
 
 
 def _feature_places(
@@ -208,8 +220,6 @@ def _assemble_units(
         complete = {name: rows for name, rows in images.items() if rows is not None}
     else:
         complete = dict(members)
-    if not complete:
-        raise Refused(f"no {unit.column} has all its views ({', '.join(views)})")
     firsts = np.array([rows[0] for rows in complete.values()], np.intp)
     _refuse_disagreement(table, wanted, members, unit)
     blocks: list[Input] = []
@@ -221,7 +231,9 @@ def _assemble_units(
         array, index = arrays[sets], places[sets + 1]
         sets += 1
         if unit.view is None:
-            means = np.stack([array[index[rows]].mean(axis=0, dtype=np.float64) for rows in complete.values()])
+            means = np.zeros((len(complete), array.shape[1]))
+            for row, rows_of_one in enumerate(complete.values()):
+                means[row] = array[index[rows_of_one]].mean(axis=0, dtype=np.float64)
             blocks.append(FeatureInput(one.name, one.recipe.id, means.astype(np.float32), scaling=one.scaling))
         for place, view in enumerate(views if unit.view is not None else ()):
             at = np.array([index[rows[place]] for rows in complete.values()], np.intp)

@@ -199,10 +199,8 @@ def _made_from(record: Mapping[str, Any], use: Use) -> Iterator[str]:
     if not data:
         yield "Not known."
         return
-    yield (
-        f"{evaluation['rows']:,} rows. {data['listed']:,} images were listed, and {data['quarantined']:,} of these "
-        "could not be used."
-    )
+    listed, unused = data["listed"], data["quarantined"]
+    yield f"{evaluation['rows']:,} rows. {listed:,} images listed, {unused:,} of these could not be used."
     if reasons := data.get("reasons"):
         yield ""
         yield from _table(("why quarantined", "images"), ((_plain(why), f"{n:,}") for why, n in reasons.items()))

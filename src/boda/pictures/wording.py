@@ -35,7 +35,7 @@ def number(value: float | None, *, decimals: int | None = None) -> str:
         return ABSENT
     if isinstance(value, int):
         text = f"{value:,}"
-    elif abs(value) >= 1e7 or 0 < abs(value) < 1e-4:
+    elif abs(value) >= 1e7 or (decimals is None and 0 < abs(value) < 1e-4):
         mantissa, _, power = f"{value:.2e}".partition("e")
         text = f"{mantissa.rstrip('0').rstrip('.')}×10{str(int(power)).translate(_RAISED)}"
     elif decimals is not None:
@@ -79,10 +79,12 @@ def metric_name(key: str) -> str:
 def share(value: float) -> str:
     """A share of one in per cent.
 
-    >>> share(0.5), share(0.004), share(1.0)
-    ('50 %', '0.4 %', '100 %')
+    >>> share(0.5), share(0.004), share(0.9999), share(1.0)
+    ('50 %', '0.4 %', '99.9 %', '100 %')
     """
     percent = 100 * value
+    if 99.5 <= percent < 100:
+        return f"{min(percent, 99.9):.1f} %"
     return f"{percent:.0f} %" if percent >= 9.95 or percent == 0 else f"{percent:.1f} %"
 
 

@@ -15,6 +15,7 @@ from boda.keys import from_text, shown, to_json
 from boda.pictures.page import Page, write_page
 from boda.pipelines.demonstration.accuracy import Share, leave_one_out
 from boda.pipelines.demonstration.album import Album
+from boda.pipelines.demonstration.learning import Learned, learn, learning_section
 from boda.pipelines.demonstration.story import (
     Run,
     Scored,
@@ -28,6 +29,7 @@ from boda.pipelines.demonstration.story import (
 )
 from boda.pipelines.demonstration.tours import Tour, banner, galaxies_tour, images_section, offline_tour
 from boda.pipelines.embed import embed
+from boda.pipelines.heads.reporting import report
 from boda.pipelines.label import label
 from boda.pipelines.run.meter import OnProgress
 
@@ -60,10 +62,18 @@ class DemoResult:
     """The same by bare pixels."""
     baseline: Share
     """Always the largest class."""
+    head: str
+    """In the workspace, learned from some of the scored images."""
+    promised: Share
+    """What it says of itself, by its folds."""
+    kept: Share
+    """What it then got right of the images it had not seen."""
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON; each accuracy with its interval."""
-        shares = {name: getattr(self, name).as_json() for name in ("accuracy", "pixels", "baseline")}
+        shares = {
+            name: getattr(self, name).as_json() for name in ("accuracy", "pixels", "baseline", "promised", "kept")
+        }
         return asdict(self) | {"page": to_json(self.page), "workspace": to_json(self.workspace)} | shares
 
     def lines(self) -> list[str]:
@@ -72,6 +82,8 @@ class DemoResult:
             f"{self.listed:,} images listed: {self.embedded:,} embedded, {self.quarantined:,} quarantined",
             f"{self.accuracy.total:,} {self.scored}, right by their nearest neighbour: {self.accuracy}",
             f"the same by bare pixels: {self.pixels}; by always saying the largest class: {self.baseline}",
+            f"a head that learned {self.promised.total:,} of them promised: {self.promised} right",
+            f"of the other {self.kept.total:,} it got right: {self.kept}",
             f"workspace: {shown(self.workspace)}",
             f"page: {shown(self.page)}",
         ]
@@ -86,17 +98,17 @@ def demo(
     seed: int = 0,
     progress: OnProgress | None = None,
 ) -> DemoResult:
-    """Embed real images, find neighbours, score them, and write a page of it. Safe to stop and run again.
+    """Embed real images, find neighbours, train a head, score both, and write a page of it. Safe to stop and run again.
 
-    Needs no network. In `to`: the images as files, the workspace demo.boda, and the page index.html; with `data`
-    the workspace galaxies.boda and the page galaxies.html.
+    Needs no network. In `to`: the images as files, the workspace demo.boda, the page index.html, and digit.html, the
+    report of the head; with `data` the workspace galaxies.boda and the pages galaxies.html and derived_label.html.
 
     Args:
         to: a folder; a new or empty one, or one that an earlier demonstration wrote.
         data: take the galaxies of Galaxy Zoo 2 (`BODA_DATA`) instead of the images that come with the libraries.
         encoder: its name.
         digits: how many of the 1,797 digits; None: all.
-        seed: of the draws of queries and of mistakes to show.
+        seed: of the draws: what a head learns from, and which queries and mistakes are shown.
         progress: is told how embedding goes.
 
     Raises:
@@ -111,7 +123,9 @@ def demo(
     embedded = embed(tour.source, encoders=(encoder,), to=place, progress=progress)
     label(embedded, tour.labels)
     page = folder / ("galaxies.html" if data else "index.html")
-    return _show(tour, embedded, page, np.random.default_rng(seed))
+    learned = learn(embedded, tour.scored, seed)
+    write_page(report(embedded, learned.head, learned.material), page.with_name(f"{learned.head.name}.html"))
+    return _show(tour, embedded, learned, page, np.random.default_rng(seed))
 
 
 def _claim(folder: Path) -> None:
@@ -128,7 +142,7 @@ def _claim(folder: Path) -> None:
     (folder / _MARK).write_text(_MARKED, "utf-8")
 
 
-def _show(tour: Tour, workspace: "Workspace", page: Path, rng: np.random.Generator) -> DemoResult:
+def _show(tour: Tour, workspace: "Workspace", learned: Learned, page: Path, rng: np.random.Generator) -> DemoResult:
     """Find neighbours, score, and write the page."""
     features = workspace.features(workspace.report["recipes"][0]["id"])
     album = Album(workspace, features.recipe)
@@ -144,9 +158,10 @@ def _show(tour: Tour, workspace: "Workspace", page: Path, rng: np.random.Generat
         images_section(tour, album, by_kind),
         neighbours_section(features, album, queries, known, names),
         accuracy_section(scored, album, rng),
+        learning_section(learned, album, tour.what, f"{learned.head.name}.html", rng),
         quarantine_section(workspace.quarantined(features.recipe.id), tour.quarantine),
         recipe_section(features.recipe, features.array.shape[1]),
-        next_section(f"{page.parent.name}/{workspace.path.name}", features.keys[0]),
+        next_section(f"{page.parent.name}/{workspace.path.name}", features.keys[0], learned.head.name),
     ]
     top = banner(tour, album, features.keys)
     write_page(Page(tour.title, tour.lead(run.embedded, scored.found), sections, top, _foot()), page)
@@ -165,6 +180,9 @@ def _show(tour: Tour, workspace: "Workspace", page: Path, rng: np.random.Generat
         accuracy=found.accuracy,
         pixels=scored.pixels,
         baseline=found.baseline,
+        head=learned.head.name,
+        promised=learned.promised,
+        kept=learned.kept,
     )
 
 

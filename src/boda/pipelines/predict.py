@@ -1,31 +1,41 @@
 """Predict: what a pretrained classifier sees in images."""
 
 import os
+import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import numpy as np
 
 from boda.arrays import Features
 from boda.encoders.base import Encoder
 from boda.encoders.classifier import Classifier, as_classifier
-from boda.encoders.registry import load_encoder
-from boda.errors import Refused
+from boda.encoders.registry import encoders_for, load_encoder
+from boda.errors import NotFound, NothingEmbedded, Refused
+from boda.heads.head import Head
 from boda.keys import shown, to_json, to_text
 from boda.pipelines.decoded import Page, cores, decoded
+from boda.pipelines.embed import embed
+from boda.pipelines.heads.keeping import AnyHead, load_head
+from boda.pipelines.heads.predicting import HeadPredictions, predict_workspace
+from boda.pipelines.label import label
 from boda.pipelines.places import place_for
-from boda.pixels.spec import Decoder
+from boda.pipelines.tables import write_table
+from boda.pipelines.together import together
+from boda.pixels.spec import Decoder, PixelSpec
 from boda.recipe import Recipe
-from boda.sources.base import Blob, Description, ImageRef, Source, Unlistable
-from boda.sources.opening import open_described, open_source
-from boda.sources.single import SingleFile
+from boda.sources.base import ImageRef, Unlistable
 from boda.sources.walking import is_workspace
 from boda.unreadable import Code, Stage, Unreadable
+from boda.workspace.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+Images: TypeAlias = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,27 +78,70 @@ class Predictions:
         return {"predictions": [one.as_json() for one in self.predictions]}
 
 
+@overload
 def predict(
-    images: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    images: Images,
     *,
     encoder: str | Encoder = "auto",
     topk: int = 5,
     weights: str | os.PathLike[str] | None = None,
     decode: Decoder | None = None,
     device: str = "auto",
+    range: tuple[float, float] | None = None,
+    stretch: str | None = None,
+    pixels: str | PixelSpec | None = None,
     to: str | os.PathLike[str] | None = None,
     force: bool = False,
     workers: int | None = None,
-) -> Predictions:
-    """Name what is in images, with the encoder's own classifier, in fp32.
+) -> Predictions: ...
+@overload
+def predict(
+    images: Images,
+    *,
+    head: AnyHead,
+    encoder: str | Encoder | None = None,
+    from_table: str | os.PathLike[str] | None = None,
+    weights: str | os.PathLike[str] | None = None,
+    device: str = "auto",
+    to: str | os.PathLike[str] | None = None,
+    force: bool = False,
+    workers: int | None = None,
+) -> HeadPredictions: ...
+def predict(
+    images: Images,
+    *,
+    head: AnyHead | None = None,
+    encoder: str | Encoder | None = None,
+    topk: int = 5,
+    from_table: str | os.PathLike[str] | None = None,
+    weights: str | os.PathLike[str] | None = None,
+    decode: Decoder | None = None,
+    device: str = "auto",
+    range: tuple[float, float] | None = None,
+    stretch: str | None = None,
+    pixels: str | PixelSpec | None = None,
+    to: str | os.PathLike[str] | None = None,
+    force: bool = False,
+    workers: int | None = None,
+) -> Predictions | HeadPredictions:
+    """Say what is in images: by a head of your own, or by a pretrained encoder's own classifier.
+
+    A head gives its target with an interval or probabilities. Of a workspace it reads the features that are there; new
+    images are embedded with the head's own recipe first. A classifier names its classes, in fp32.
 
     Args:
         images: image files, folders or anything else that names images; or a workspace, for the images of its source.
-        encoder: a name or an encoder; it must have a classifier.
-        topk: how many classes an image; > 0.
+        head: its name in the workspace, its folder, or itself; None: the encoder's classifier.
+        encoder: a name or an encoder; it must have a classifier. With a head: what made its features, where the head
+            may not say it itself.
+        topk: how many classes an image; > 0. Of a classifier.
+        from_table: of a head that takes columns too: the table that has them for new images.
         weights: a file in place of the published weights.
         decode: `scaled` or `exact`; None: what the encoder has, `scaled` for boda's own.
         device: `auto`, `cpu`, `cuda`, ...
+        range: (low, high), the values that become black and white in 16-bit files. Of a classifier, like the next two.
+        stretch: the same for FITS and float files, with a curve, as `asinh:0,1000`.
+        pixels: settings in place of the encoder's own, as `size=224` (`boda.pixels.settings`).
         to: also write a table: .csv, .parquet or .jsonl, one row a class of an image.
         force: write over a file at `to`.
         workers: decoder processes; by default one per core.
@@ -102,9 +155,19 @@ def predict(
     if not given or topk < 1:
         raise Refused("predict needs at least one image, and topk of at least 1")
     place = place_for(to, force=force) if to is not None else None
-    source = _Together(tuple((os.fspath(where), _open(where)) for where in given))
+    if head is not None:
+        said = _by_head(given, head, encoder, from_table, weights, device, workers)
+        if place is not None:
+            write_table(place, said.table().schema, said.table().to_batches())
+        return said
+    encoder = "auto" if encoder is None else encoder
+    source = together(given)
     loaded = (
-        load_encoder(encoder, weights=weights, decode=decode, device=device) if isinstance(encoder, str) else encoder
+        load_encoder(
+            encoder, weights=weights, decode=decode, device=device, range=range, stretch=stretch, pixels=pixels
+        )
+        if isinstance(encoder, str)
+        else encoder
     )
     classifier = as_classifier(loaded)
     assert classifier.recipe.pixels is not None
@@ -124,57 +187,46 @@ def predict(
     return found
 
 
-def _open(where: str | os.PathLike[str]) -> Source:
-    """The images at a path; of a workspace those of its source."""
-    if not is_workspace(os.fsencode(where)):
-        return open_source(where)
-    from boda.workspace.workspace import open_workspace
+def _by_head(
+    given: Sequence[str | os.PathLike[str]],
+    head: AnyHead,
+    encoder: str | Encoder | None,
+    from_table: str | os.PathLike[str] | None,
+    weights: str | os.PathLike[str] | None,
+    device: str,
+    workers: int | None,
+) -> HeadPredictions:
+    if len(given) == 1 and is_workspace(os.fsencode(given[0])):
+        there = open_workspace(given[0])
+        return predict_workspace(there, load_head(head, there))
+    loaded = load_head(head)
+    if not loaded.recipes:
+        raise Refused(f"head {shown(loaded.name)!r} takes columns only: predict in a workspace that has them")
+    encoders = encoders_for(loaded.recipes, encoder, weights=weights, device=device)
+    with tempfile.TemporaryDirectory(prefix="boda-predict-") as folder:
+        place = Path(folder) / "new.boda"
+        try:
+            there = embed(together(given), encoders=encoders, to=place, workers=workers)
+        except NothingEmbedded:
+            there = open_workspace(place)
+            if not len(there):
+                raise
+        if from_table is not None:
+            label(there, from_table)
+        _refuse_missing_columns(there, loaded)
+        return predict_workspace(there, loaded)
 
-    description = open_workspace(where).source
-    if description is None:
-        raise Refused(f"{os.fspath(where)}: this workspace has no source, so there are no images to look at")
-    return open_described(description)
 
-
-@dataclass(slots=True)
-class _Together:
-    """Several sources as one. A file's key is its path as written; of several folders, theirs come before the keys."""
-
-    sources: tuple[tuple[str, Source], ...]
-    ignored: int = 0
-
-    @property
-    def description(self) -> Description:
-        """Only whether decoders need the network."""
-        kinds = {source.description["kind"] for _, source in self.sources}
-        return {"kind": "url" if "url" in kinds else "together", "root": ""}
-
-    def entries(self) -> Iterator[ImageRef | Unlistable]:
-        """Every image; a path given twice comes once."""
-        given: set[str] = set()
-        for number, (where, source) in enumerate(self.sources):
-            for entry in source.entries():
-                key = self._key(where, source, entry.key)
-                if key in given:
-                    continue
-                given.add(key)
-                if isinstance(entry, ImageRef):
-                    yield replace(entry, key=key, inner=f"{number} {entry.inner}")
-                else:
-                    yield replace(entry, key=key)
-
-    def _key(self, where: str, source: Source, key: str) -> str:
-        if isinstance(source, SingleFile):
-            return where + key[len(Path(where).name) :]
-        return key if len(self.sources) == 1 else f"{where.rstrip('/')}/{key}"
-
-    def columns(self) -> None:
-        """Nothing is known but the images."""
-
-    def read(self, ref: ImageRef) -> Blob:
-        """The bytes, by the source they are from."""
-        number, _, inner = ref.inner.partition(" ")
-        return self.sources[int(number)][1].read(replace(ref, inner=inner))
+def _refuse_missing_columns(workspace: Workspace, head: Head) -> None:
+    known = workspace.frame().column_names
+    columns = [one.name for one in head.wanted if one.recipe is None]
+    columns += [name for name in (head.unit.column, head.unit.view) if name] if head.unit else []
+    lacking = [shown(name) for name in columns if name not in known and "(" not in name]
+    if lacking:
+        raise NotFound(
+            f"head {shown(head.name)!r} takes {', '.join(lacking)} too: give a table that has these columns for the "
+            "new images, --from TABLE"
+        )
 
 
 def _of_page(page: Page, classifier: Classifier, topk: int) -> Iterator[Prediction]:
@@ -197,8 +249,6 @@ def _prediction(
 
 def _write(found: Predictions, place: Any) -> None:
     """One row a class of an image; a bad image has one row with its reason."""
-    from boda.pipelines.tables import write_table
-
     table = _table(found)
     write_table(place, table.schema, table.to_batches())
 

@@ -7,12 +7,15 @@ from io import BytesIO
 from PIL import Image
 
 from boda.arrays import Pixels
+from boda.errors import BodaError
 from boda.pictures.sheet import thumbnail
 from boda.pipelines.decoded import cores, decoded
 from boda.pixels.spec import PixelSpec
 from boda.recipe import Recipe
 from boda.sources.base import Blob, Description, ImageRef, Source, Unlistable
+from boda.sources.opening import open_described
 from boda.unreadable import BadImage, Unreadable
+from boda.workspace.workspace import Workspace
 
 _PAPER = (255, 255, 255)
 
@@ -29,22 +32,36 @@ def seen(source: Source, refs: Sequence[ImageRef], spec: PixelSpec) -> list[Pixe
     return found
 
 
+def source_of(workspace: Workspace) -> Source | None:
+    """Where the images of a workspace are, if they still are there: results are shown without, too."""
+    try:
+        return open_described(workspace.source) if workspace.source else None
+    except (BodaError, OSError):
+        return None
+
+
 def thumbnails(
-    source: Source, refs: Sequence[ImageRef], side: int, recipe: Recipe | None = None
+    source: Source,
+    refs: Sequence[ImageRef],
+    side: int,
+    recipe: Recipe | None = None,
+    *,
+    paper: tuple[int, int, int] = _PAPER,
 ) -> list[Image.Image | Unreadable]:
-    """Each image whole and upright in the middle of a white square, or why it cannot be shown.
+    """Each image whole and upright in the middle of a square, or why it cannot be shown.
 
     Args:
         source: of the images.
         refs: which.
         side: of the square, in pixels; smaller images are not enlarged.
         recipe: whose stretch and range are used for FITS and 16-bit files.
+        paper: the colour of the square.
 
     Raises:
         DecoderBroken: decoders die on everything here.
     """
     square = PixelSpec(resize=(side, side), crop=None)
-    small = seen(_Fitted(source, side, recipe), refs, square)
+    small = seen(_Fitted(source, side, recipe, paper), refs, square)
     return [one if isinstance(one, Unreadable) else Image.fromarray(one) for one in small]
 
 
@@ -59,6 +76,7 @@ class _Fitted:
     source: Source
     side: int
     recipe: Recipe | None
+    paper: tuple[int, int, int]
     ignored: int = 0
 
     @property
@@ -83,7 +101,7 @@ class _Fitted:
         small = thumbnail(blob.data, self.side, self.recipe)
         if isinstance(small, Unreadable):
             raise BadImage(small.stage, small.code, small.reason)
-        square = Image.new("RGB", (self.side, self.side), _PAPER)
+        square = Image.new("RGB", (self.side, self.side), self.paper)
         square.paste(small, ((self.side - small.width) // 2, (self.side - small.height) // 2))
         into = BytesIO()
         square.save(into, "PNG", compress_level=1)

@@ -134,9 +134,9 @@ def accuracy_section(scored: Scored, album: Album, rng: np.random.Generator) -> 
     found, total = scored.found, scored.found.accuracy.total
     largest = Counter(scored.labels).most_common(1)[0][0]
     measures = [
-        _measure("nearest neighbour, features", found.accuracy),
-        _measure("nearest neighbour, bare pixels", scored.pixels, baseline=True),
-        _measure(f"always “{largest}”", found.baseline, baseline=True),
+        measure("nearest neighbour, features", found.accuracy),
+        measure("nearest neighbour, bare pixels", scored.pixels, baseline=True),
+        measure(f"always “{largest}”", found.baseline, baseline=True),
     ]
     blocks: list[Block] = [
         Words(
@@ -164,7 +164,8 @@ def accuracy_section(scored: Scored, album: Album, rng: np.random.Generator) -> 
     return Section(f"How far to trust it: {scored.what}", blocks)
 
 
-def _measure(name: str, share: Share, *, baseline: bool = False) -> Measure:
+def measure(name: str, share: Share, *, baseline: bool = False) -> Measure:
+    """A share as a bar with its interval."""
     low, high = share.interval
     return Measure(name, share.value, low, high, str(share), baseline)
 
@@ -219,16 +220,19 @@ def _sized(resize: int | tuple[int, int]) -> str:
     return f"short side {resize}" if isinstance(resize, int) else f"{resize[1]} × {resize[0]}"
 
 
-def next_section(workspace: str, key: str) -> Section:
+def next_section(workspace: str, key: str, head: str) -> Section:
     """Commands to go on with.
 
     Args:
         workspace: as it is written on a command line.
         key: of an image to search with.
+        head: that was trained.
     """
     lines = (
         f"boda info {workspace}",
         f"boda search {workspace} --row {shlex.quote(shown(key))} -k 20",
+        f"boda evaluate {workspace} --head {shlex.quote(head)}",
+        f"boda predict {workspace} --head {shlex.quote(head)} --to predictions.csv",
         f"boda quarantine {workspace} list",
         f"boda export {workspace} --to features.parquet",
         "boda embed your-own-photos/",

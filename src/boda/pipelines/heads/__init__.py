@@ -1,0 +1,1 @@
+"""The steps of training, judging and keeping heads."""

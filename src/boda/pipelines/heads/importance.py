@@ -1,0 +1,85 @@
+"""Importance: what a head loses when one of its inputs is shuffled in rows it had not seen."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from boda.evaluation.importance import permutation_importance
+from boda.evaluation.metrics import Metric
+from boda.evaluation.weighted import Floats, Statistic
+from boda.heads.answers import points_of
+from boda.heads.crossfit import fit
+from boda.heads.learner import Learner, Predictor
+from boda.heads.preparation import Preparation
+from boda.pipelines.heads.material import Material
+
+IMAGE = "image"
+"""What all features together are called."""
+
+Measures: TypeAlias = Callable[[Material, Floats], Mapping[str, Statistic]]
+
+
+def importance(
+    material: Material,
+    learner: Learner,
+    folds: npt.NDArray[np.int64],
+    measures: Measures,
+    metric: Metric,
+    rng: np.random.Generator,
+) -> list[dict[str, Any]]:
+    """For the image as a whole and for each column, the loss of a metric with an interval, the largest first."""
+    models = _Models.fitted(material, learner, folds)
+    blocks = [IMAGE, *(one.name for one in material.inputs.columns)]
+    found = permutation_importance(
+        models.predict,
+        blocks,
+        metric,
+        lambda points: measures(material, points)[metric.name],
+        models.predict(None, np.arange(len(material))),
+        folds,
+        rng=rng,
+        groups=material.groups,
+        rounds=300,
+    )
+    return [{"name": one.block, **one.loss.as_json()} for one in found]
+
+
+@dataclass(frozen=True, eq=False)
+class _Models:
+    """The model of each fold, and the rows that it had not seen, prepared."""
+
+    material: Material
+    parts: list[tuple[npt.NDArray[np.intp], Preparation, Predictor, npt.NDArray[np.float32]]]
+
+    @classmethod
+    def fitted(cls, material: Material, learner: Learner, folds: npt.NDArray[np.int64]) -> "_Models":
+        parts = []
+        for fold in np.unique(folds):
+            training, held_out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+            preparation, model = fit(
+                material.inputs.take(training),
+                material.target.take(training),
+                learner,
+                groups=material.groups[training],
+                rng=np.random.default_rng([material.plan.seed, 4, int(fold)]),
+            )
+            parts.append((held_out, preparation, model, preparation.design(material.inputs.take(held_out)).dense()))
+        return cls(material, parts)
+
+    def predict(self, block: str | None, donors: npt.NDArray[np.int64]) -> Floats:
+        """Predictions of held-out rows where one block of each row is that of its donor."""
+        features = [one.name for one in self.material.inputs.features]
+        moved = [] if block is None else features if block == IMAGE else [block]
+        outputs = np.empty((len(self.material), self.material.target.outputs))
+        for rows, preparation, model, x in self.parts:
+            place = np.empty(len(self.material), np.intp)
+            place[rows] = np.arange(len(rows))
+            mixed = x.copy()
+            for name in moved:
+                part = preparation.parts[name]
+                mixed[:, part] = x[place[donors[rows]], part]
+            outputs[rows] = model.outputs(mixed)
+        return points_of(self.material.target.blank, outputs)

@@ -1,0 +1,285 @@
+"""Judging a head: what it says of rows it had not seen, with intervals, beside a trivial predictor."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from boda.evaluation import baseline, bootstrap, calibration, ceiling, conformal, disagreement, imbalance, reliability
+from boda.evaluation.metrics import Metric, metrics_of, statistics
+from boda.evaluation.plain import as_plain
+from boda.evaluation.weighted import Floats, Statistic
+from boda.heads import columns
+from boda.heads.answers import Calibration, points_of
+from boda.heads.crossfit import cross_fit
+from boda.heads.learner import CrossFit, Learner, Outputs
+from boda.heads.target import Target
+from boda.heads.vote_tree import VoteTree
+from boda.pipelines.heads.importance import importance
+from boda.pipelines.heads.material import Material
+
+PRIMARY = {"number": "spearman", "labels": "mean_average_precision", "ratings": "spearman", "votes": "mae"}
+LEVEL = 0.9
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """What was measured, and what makes later predictions trustworthy."""
+
+    record: dict[str, Any]
+    calibration: Calibration | None = None
+    interval: conformal.Intervals | None = None
+    class_sets: conformal.Sets | None = None
+
+
+def primary_of(material: Material) -> str:
+    """The metric that is quoted first: for two classes the area under the ROC curve, for more the accuracy."""
+    if material.target.kind == "class":
+        return "auc" if len(material.target.names) == 2 else "accuracy"
+    return PRIMARY[material.target.kind]
+
+
+def measures(material: Material, points: Floats) -> dict[str, Statistic]:
+    """Each metric of predictions of all rows, as a function of how often each row counts."""
+    target = material.target
+    return statistics(target.kind, target.values, points, levels=target.levels, questions=questions_of(target.tree))
+
+
+def questions_of(tree: VoteTree | None) -> dict[str, slice] | None:
+    """The questions of a tree by name, and which columns are their answers."""
+    return None if tree is None else {one.name: part for one, part in zip(tree.questions, tree.slices, strict=True)}
+
+
+def judge(material: Material, fit: CrossFit, learner: Learner) -> Judged:
+    """Everything that can be said of a head from rows that its folds' models had not seen."""
+    rng = np.random.default_rng([material.plan.seed, 2])
+    target = material.target
+    calibrated, points, record = _calibrated(material, fit)
+    record |= _metrics(material, points, fit, rng)
+    interval, class_sets, said = _conformal(material, fit, points)
+    record |= said
+    record |= _several_inputs(material, fit, learner, rng)
+    record |= _random_folds(material, fit, learner, rng)
+    record |= _ceiling(material, rng)
+    if target.kind == "class":
+        record["imbalance"] = imbalance.imbalance_of(target.values, target.names).as_json()
+    record["warnings"] = _warnings(material, record)
+    return Judged(as_plain(record), calibrated, interval, class_sets)
+
+
+def _metrics(material: Material, points: Floats, fit: CrossFit, rng: np.random.Generator) -> dict[str, Any]:
+    n = len(material)
+    found = bootstrap.intervals(measures(material, points), n, groups=material.groups, rng=rng, level=LEVEL)
+    trivial = trivial_scores(material, fit.folds)
+    known = metrics_known(material)
+    metrics = {
+        name: {
+            "value": one.value,
+            "low": one.low,
+            "high": one.high,
+            "baseline": trivial[name],
+            "better": known[name].better,
+        }
+        for name, one in found.items()
+    }
+    return {
+        "rows": n,
+        "left_out": dict(material.left_out),
+        "folds": folds_record(material, fit.folds),
+        "primary": primary_of(material),
+        "metrics": metrics,
+        "seconds": round(fit.seconds, 3),
+    }
+
+
+def metrics_known(material: Material) -> dict[str, Metric]:
+    """What the metrics of this target mean."""
+    target = material.target
+    questions = tuple(questions_of(target.tree) or ())
+    return metrics_of(target.kind, classes=len(target.names), questions=questions)
+
+
+def trivial_scores(material: Material, folds: npt.NDArray[np.int64]) -> dict[str, float]:
+    """What a predictor that says the same of every row is worth, by metric."""
+    target = material.target
+    found = baseline.statistics(
+        target.kind,
+        target.values,
+        folds,
+        classes=len(target.names),
+        levels=target.levels,
+        questions=questions_of(target.tree),
+    )
+    return {name: statistic(np.ones(len(target))) for name, statistic in found.items()}
+
+
+def folds_record(material: Material, folds: npt.NDArray[np.int64]) -> dict[str, Any]:
+    """How the rows were divided, in numbers and in words."""
+    count = int(folds.max()) + 1
+    copies = len(folds) - len(np.unique(material.copies))
+    groups = len(np.unique(material.groups))
+    said = f"{count} folds"
+    if material.group_column is not None:
+        said += f" by {material.group_column} ({groups:,} groups)"
+    if copies:
+        said += f", {copies:,} copies and near-duplicates kept beside their originals"
+    return {
+        "count": count,
+        "by": material.group_column or "rows",
+        "groups": groups,
+        "copies": copies,
+        "said": said,
+        "seed": material.plan.seed,
+    }
+
+
+def _calibrated(material: Material, fit: CrossFit) -> tuple[Calibration | None, Floats, dict[str, Any]]:
+    """The calibration, the predictions of held-out rows each calibrated on the other folds, and how well both hold."""
+    target, outputs = material.target, fit.out_of_fold
+    before = points_of(target.blank, outputs)
+    if target.kind not in {"class", "labels"}:
+        return None, before, {}
+    of_class = target.kind == "class"
+    found = (calibration.fit_temperature if of_class else calibration.fit_platt)(outputs, target.values)
+    points = held_out_points(target, outputs, fit.folds)
+    events = reliability.of_classes if of_class else reliability.of_labels
+    groups = material.groups if of_class else None
+    curve, curve_before = (
+        reliability.reliability_of(*events(target.values, one), groups=groups) for one in (points, before)
+    )
+    settings = {"temperature": found.value} if isinstance(found, calibration.Temperature) else found.as_json()
+    record = settings | {
+        "error": curve.error,
+        "error_before": curve_before.error,
+        "curve": curve.as_json()["bins"],
+        "curve_before": curve_before.as_json()["bins"],
+    }
+    return found, points, {"calibration": record}
+
+
+def held_out_points(target: Target, outputs: Outputs, folds: npt.NDArray[np.int64]) -> Floats:
+    """What is predicted of rows that were held out; probabilities of each fold are calibrated on the others."""
+    if target.kind in {"class", "labels"}:
+        return calibration.cross_fitted(outputs, target.values, folds)
+    return points_of(target.blank, outputs)
+
+
+def _conformal(
+    material: Material, fit: CrossFit, points: Floats
+) -> tuple[conformal.Intervals | None, conformal.Sets | None, dict[str, Any]]:
+    """What makes intervals or sets of later predictions, and how often those of held-out rows held the truth."""
+    target, folds, groups = material.target, fit.folds, material.groups
+    if target.kind in {"number", "ratings"}:
+        truth, predicted = one_number(target, points)
+        interval = conformal.fit_intervals(truth, predicted, level=LEVEL)
+        coverage = conformal.interval_coverage(truth, predicted, folds, groups=groups, level=LEVEL)
+        return interval, None, {"conformal": _told(coverage, "width")}
+    if target.kind == "class":
+        sets = conformal.fit_sets(target.values, points, level=LEVEL)
+        coverage = conformal.set_coverage(target.values, points, folds, groups=groups, level=LEVEL)
+        return None, sets, {"conformal": _told(coverage, "set_size")}
+    return None, None, {}
+
+
+def _told(coverage: conformal.Coverage, size: str) -> dict[str, Any]:
+    return {"level": coverage.level, "coverage": coverage.share.as_json(), size: coverage.size}
+
+
+def one_number(target: Target, points: Floats) -> tuple[Floats, Floats]:
+    """Truth and prediction of a number, or of the mean rating."""
+    if target.kind == "number":
+        return target.values, points
+    levels = np.array(target.levels)
+    return target.values @ levels / target.values.sum(axis=1), points @ levels
+
+
+def _several_inputs(material: Material, fit: CrossFit, learner: Learner, rng: np.random.Generator) -> dict[str, Any]:
+    """Image, numbers and both on the same folds, where there are both; and what shuffling each of them costs."""
+    inputs = material.inputs
+    if not inputs.features or not inputs.columns:
+        return {}
+    primary = primary_of(material)
+    parts = {
+        "image": [one.name for one in inputs.features],
+        "numbers": [one.name for one in inputs.columns],
+    }
+    scores = {"both": measures(material, points_of(material.target.blank, fit.out_of_fold))[primary]}
+    for name, blocks in parts.items():
+        _, alone = cross_fit(
+            inputs.only(blocks), material.target, learner, fit.folds, groups=material.groups, rng=_again(material)
+        )
+        scores[name] = measures(material, points_of(material.target.blank, alone.out_of_fold))[primary]
+    n = len(material)
+    found = bootstrap.intervals(scores, n, groups=material.groups, rng=rng, level=LEVEL)
+    pairs = [("both", "numbers"), ("both", "image"), ("image", "numbers")]
+    differences = [
+        {
+            "of": f"{one} - {other}",
+            **bootstrap.paired_difference(
+                scores[one], scores[other], n, groups=material.groups, rng=rng, level=LEVEL
+            ).as_json(),
+        }
+        for one, other in pairs
+    ]
+    return {
+        "inputs": [{"inputs": name, **found[name].as_json()} for name in ("image", "numbers", "both")],
+        "differences": differences,
+        "importance": importance(material, learner, fit.folds, measures, metrics_known(material)[primary], rng),
+    }
+
+
+def _random_folds(material: Material, fit: CrossFit, learner: Learner, rng: np.random.Generator) -> dict[str, Any]:
+    """The same with folds that do not keep groups together: how much of the score was only knowing the group."""
+    if material.group_column is None:
+        return {}
+    folds = material.split(material.copies)
+    _, random = cross_fit(
+        material.inputs, material.target, learner, folds, groups=material.copies, rng=_again(material)
+    )
+    primary = primary_of(material)
+    blank = material.target.blank
+    scores = [measures(material, points_of(blank, one.out_of_fold))[primary] for one in (random, fit)]
+    metric = metrics_known(material)[primary]
+    found = disagreement.compare_folds(
+        metric, scores[0], scores[1], material.groups, name=material.group_column, rng=rng, level=LEVEL
+    )
+    return {"random_folds": found.as_json()}
+
+
+def _ceiling(material: Material, rng: np.random.Generator) -> dict[str, Any]:
+    """How well the mean of so many raters can be predicted at all, where counts or SD and N are known."""
+    target, table = material.target, material.assembled.table
+    if target.kind == "ratings":
+        found = ceiling.ceiling_of_counts(target.values, np.array(target.levels), rng=rng, level=LEVEL)
+        return {"ceiling": found.as_json()}
+    stem = target.name.removesuffix("_mean")
+    spread, raters = f"{stem}_SD", f"{stem}_N"
+    if target.kind != "number" or stem == target.name or not {spread, raters} <= set(table.column_names):
+        return {}
+    spreads, counts = columns.numbers(table, spread), columns.numbers(table, raters)
+    known = ~np.isnan(spreads) & (counts > 0)
+    found = ceiling.ceiling_of_means(target.values[known], spreads[known], counts[known], rng=rng, level=LEVEL)
+    return {"ceiling": found.as_json()}
+
+
+def _warnings(material: Material, record: Mapping[str, Any]) -> list[str]:
+    """What somebody who reads only the headline must know."""
+    found = []
+    primary = record["metrics"][record["primary"]]
+    worse = (
+        primary["low"] <= primary["baseline"]
+        if primary["better"] == "higher"
+        else primary["high"] >= primary["baseline"]
+    )
+    if worse:
+        found.append(f"{record['primary']} is not clearly better than the trivial baseline")
+    if gap := record.get("random_folds"):
+        found += [gap["sentence"]] if gap["flattered"] else []
+    return found
+
+
+def _again(material: Material) -> np.random.Generator:
+    """The same randomness for every fit, so that fits differ only in what they are given."""
+    return np.random.default_rng([material.plan.seed, 3])

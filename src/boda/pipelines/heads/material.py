@@ -1,0 +1,199 @@
+"""Material: the rows of a workspace that a head can learn from, and how they may be divided."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from boda.errors import Refused
+from boda.evaluation.copies import LIMIT, group_copies
+from boda.evaluation.folds import split, strata_of
+from boda.evaluation.groups import join
+from boda.heads import columns
+from boda.heads.asking import Asked, read_target
+from boda.heads.assembling import Assembled, Unit, Wanted, assemble, wanted_inputs
+from boda.heads.inputs import Inputs, Rows, Scaling
+from boda.heads.learner import Learner
+from boda.heads.target import Target
+from boda.keys import shown
+from boda.workspace.workspace import Workspace
+
+Method: TypeAlias = Literal["auto", "linear", "mlp"]
+
+GROUP_COLUMNS = (
+    "group", "groups", "group_id", "patient", "patient_id", "subject", "subject_id", "participant", "session", "scene",
+    "series",
+)  # fmt: skip
+"""Columns that are taken for groups where nobody names one."""
+
+
+_WIDE = 64
+"""Features narrower than this cannot tell copies from strangers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What somebody wants to learn, and how it is to be tested."""
+
+    asked: Asked
+    inputs: tuple[str, ...] = ()
+    scaling: Scaling = "standardised"
+    method: Method = "auto"
+    loss: Literal["likelihood", "emd"] = "likelihood"
+    """Of ratings."""
+    unit: Unit | None = None
+    groups: str | None = None
+    folds: int = 5
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """n rows."""
+
+    plan: Plan
+    wanted: tuple[Wanted, ...]
+    assembled: Assembled
+    target: Target
+    copies: npt.NDArray[np.int64]
+    """(n,); equal files and near-duplicates are one group."""
+    group_column: str | None
+    groups: npt.NDArray[np.int64]
+    """(n,); what must stay on one side: copies, and the rows of one value of the column."""
+    left_out: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def inputs(self) -> Inputs:
+        """Of all rows."""
+        return self.assembled.inputs
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    def take(self, rows: Rows) -> "Material":
+        """Only these rows."""
+        return replace(
+            self,
+            assembled=self.assembled.take(rows),
+            target=self.target.take(rows),
+            copies=self.copies[rows],
+            groups=self.groups[rows],
+        )
+
+    def with_inputs(self, workspace: Workspace, plan: Plan) -> "Material":
+        """The same rows, targets and groups with the inputs of another plan.
+
+        Raises:
+            NotFound: no such features or column.
+            Refused: a row has no such features.
+        """
+        table = self.assembled.table if plan.unit is None else workspace.frame()
+        wanted = tuple(wanted_inputs(workspace, table, plan.inputs, plan.scaling))
+        assembled = assemble(workspace, table, wanted, plan.unit)
+        places = {key: row for row, key in enumerate(assembled.keys)}
+        lacking = [key for key in self.assembled.keys if key not in places]
+        if lacking:
+            raise Refused(
+                f"{len(lacking):,} of {len(self):,} rows lack {', '.join(plan.inputs)}, as {shown(lacking[0])}"
+            )
+        rows = np.array([places[key] for key in self.assembled.keys], np.intp)
+        return replace(self, plan=plan, wanted=wanted, assembled=assembled.take(rows))
+
+    def split(self, groups: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """(n,) fold numbers, stratified by the target; rows of one group in one fold."""
+        rng = np.random.default_rng([self.plan.seed, 1])
+        target = self.target
+        questions = target.tree.slices if target.tree is not None else ()
+        strata = strata_of(target.kind, target.values, levels=target.levels, questions=questions)
+        return split(len(self), folds=self.plan.folds, strata=strata, groups=groups, rng=rng)
+
+
+def gather(workspace: Workspace, plan: Plan) -> Material:
+    """The rows with a target and all inputs.
+
+    Raises:
+        NotFound: no such column or features.
+        Refused: too few rows for so many folds, or nothing to learn.
+    """
+    table = workspace.frame()
+    wanted = tuple(wanted_inputs(workspace, table, plan.inputs, plan.scaling))
+    everything = assemble(workspace, table, wanted, plan.unit)
+    rows, target = read_target(everything.table, plan.asked)
+    assembled = everything.take(rows)
+    unknown = len(everything) - len(rows)
+    left_out = dict(everything.left_out) | ({"no target": unknown} if unknown else {})
+    if len(target) < 2 * plan.folds:
+        raise Refused(f"{len(target)} rows are too few for {plan.folds} folds: label more images, or give --folds 2")
+    pictures = _pictures(assembled.inputs) if len(target) <= LIMIT else None  # beyond it only equal files
+    copies = group_copies(assembled.contents, pictures).groups
+    column = plan.groups or _group_column(assembled)
+    groups = copies
+    if column is not None:
+        groups = join(copies, _numbered(columns.texts(assembled.table, column)))
+        if len(np.unique(groups)) < plan.folds:
+            raise Refused(
+                f"column {shown(column)!r} has {len(np.unique(groups))} groups, too few for {plan.folds} folds"
+            )
+    return Material(plan, wanted, assembled, target, copies, column, groups, left_out)
+
+
+def learner_of(target: Target, plan: Plan) -> Learner:
+    """What learns a target of this kind.
+
+    Raises:
+        Refused: an MLP of labels, ratings or votes.
+    """
+    if plan.method == "mlp":
+        from boda.heads.mlp import Mlp
+
+        if target.kind not in {"number", "class"}:
+            raise Refused(f"--kind mlp learns a number or classes, not {target.kind}: use --kind linear")
+        return Mlp()
+    match target.kind:
+        case "number":
+            from boda.heads.ridge import Ridge
+
+            return Ridge()
+        case "class":
+            from boda.heads.logistic import Logistic
+
+            return Logistic()
+        case "labels":
+            from boda.heads.labels import Labels
+
+            return Labels()
+        case "ratings":
+            from boda.heads.ratings import Ratings
+
+            return Ratings(loss=plan.loss)
+        case "votes":
+            from boda.heads.votes import Votes
+
+            return Votes()
+
+
+def _pictures(inputs: Inputs) -> npt.NDArray[np.float32] | None:
+    """Features by which near-duplicates are found, the first wide ones.
+
+    In few dimensions rows that have nothing to do with each other point the same way by chance: of a thousand rows of
+    16 random columns some pair has a cosine above 0.9, of 64 columns none would in the age of the universe.
+    """
+    wide = (one for one in inputs.features if one.array.shape[1] >= _WIDE)
+    found = next(wide, None)
+    return None if found is None else found.block(slice(None))
+
+
+def _group_column(assembled: Assembled) -> str | None:
+    there = {name.lower(): name for name in reversed(assembled.table.column_names)}
+    return next((there[name] for name in GROUP_COLUMNS if name in there), None)
+
+
+def _numbered(names: Sequence[str | None] | npt.NDArray[np.object_]) -> npt.NDArray[np.int64]:
+    """(n,) a number for each name; a missing name is a group of its own."""
+    numbers: dict[object, int] = {}
+    return np.array(
+        [numbers.setdefault(("row", row) if name is None else name, len(numbers)) for row, name in enumerate(names)],
+        np.int64,
+    )

@@ -1,0 +1,71 @@
+"""`boda evaluate`: on images a head has not seen, and what was measured in training where there are none."""
+
+import numpy as np
+import pytest
+
+from spoken import one_line, one_object
+from synthetic import synthetic_workspace
+
+
+@pytest.fixture
+def head(run, scored, tmp_path):
+    """A head of y as a folder and in the workspace."""
+    train = ("train", scored.path, "--target", "y", "--inputs", "plain", "--no-page", "-q")
+    assert run(*train, "--to", tmp_path / "head").exit_code == 0
+    return tmp_path / "head"
+
+
+@pytest.fixture
+def fresh(tmp_path):
+    """40 other images, of which 10 are copies of images in the first workspace."""
+    x = np.random.default_rng(9).normal(size=(40, 6))
+    copies = {row: 1000 + row for row in range(30)}
+    columns = {"y": (2 * x[:, 0] + x[:, 1]).tolist()}
+    return synthetic_workspace(tmp_path / "fresh.boda", {"plain": x}, columns, same_file=copies)
+
+
+def test_on_new_images_it_says_how_good_it_is(run, head, fresh):
+    """Metrics with intervals of rows it has not seen; copies of seen ones test nothing."""
+    result = run("evaluate", fresh.path, "--head", head)
+    assert (result.exit_code, result.stderr) == (0, "")
+    lines = result.stdout.splitlines()
+    assert lines[0] == "y on 30 labelled rows it was not trained on"
+    assert lines[1].split() == ["metric", "value", "low", "high"]
+    assert "10 labelled rows here were used to train it and test nothing" in lines
+    assert "when it was trained, on rows held out:" in lines
+
+
+def test_json_is_one_object(run, head, fresh):
+    """Unseen and held-out metrics are apart."""
+    record = one_object(run("evaluate", fresh.path, "--head", head, "--json"))
+    assert (record["head"], record["trained_on"], record["unseen"]["rows"]) == ("y", 10, 30)
+    one = record["unseen"]["metrics"]["spearman"]
+    assert one["low"] < one["value"] < one["high"]
+    assert record["held_out"]["rows"] == 80
+    again = one_object(run("evaluate", fresh.path, "--head", head, "--json", "--seed", "1"))
+    assert again["unseen"]["metrics"]["spearman"]["low"] != one["low"]
+
+
+@pytest.mark.usefixtures("head")
+def test_where_all_was_trained_on_only_training_is_told(run, scored):
+    """Nothing is tested on what was learned from."""
+    record = one_object(run("evaluate", scored.path, "--head", "y", "--json"))
+    assert (record["unseen"], record["trained_on"]) == (None, 80)
+
+
+@pytest.mark.usefixtures("head")
+def test_what_is_not_there_is_one_line(run, scored, fresh, tmp_path):
+    """Heads, workspaces, features and columns."""
+    assert "has: y" in one_line(run("evaluate", scored.path, "--head", "z"))
+    assert "nowhere.boda" in one_line(run("evaluate", tmp_path / "nowhere.boda", "--head", "y"))
+    assert "boda train" in one_line(run("evaluate", fresh.path, "--head", "y"))
+    other = synthetic_workspace(tmp_path / "other.boda", {"strange": np.eye(6)}, {"y": [1.0] * 6})
+    assert "strange" in one_line(run("evaluate", other.path, "--head", tmp_path / "head"))
+    bare = synthetic_workspace(tmp_path / "bare.boda", {"plain": np.eye(6)}, {"yy": [1.0] * 6})
+    assert "There is: yy" in one_line(run("evaluate", bare.path, "--head", tmp_path / "head"))
+
+
+def test_wrong_usage_exits_with_two(run, scored):
+    """A head has to be named."""
+    assert run("evaluate", scored.path).exit_code == 2
+    assert run("evaluate", scored.path, "--head", "y", "--seed", "x").exit_code == 2
