@@ -17,13 +17,12 @@ predicted. Classification is measured by `logistic.py`.
 
 import argparse
 import json
-import platform
 import statistics
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from machine import facts
 
 from boda.heads.crossfit import cross_fit, outputs_of
 from boda.heads.design import Design
@@ -154,7 +153,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="JSON file with every round")
     asked = parser.parse_args()
     found = regression(asked.rows, asked.width, asked.rounds, asked.seed)
-    found |= {"date": datetime.now(UTC).isoformat(timespec="seconds"), "machine": platform.processor(), "seed": asked.seed}
+    found |= facts() | {"seed": asked.seed}
     print(json.dumps(found, indent=1))
     if asked.out:
         asked.out.write_text(json.dumps(found, indent=1))

@@ -34,7 +34,7 @@ def test_gap_is_at_least_what_is_left(link: Link, seed: int, far: float, penalty
     away = far * np.random.default_rng(seed + 1).normal(size=best.coefficients.shape)
     there = best.coefficients + problems.link.centred(away, problems.present)
     with all_cores() as cores:
-        point = problems.at(there, np.float64, cores)
+        point = problems.at(there, np.float64, np.float64, cores)
     left = objectives(problems, there, point, penalty) - best.objective
     certified = gaps(problems, there, point, penalty)
     assert (left >= -1e-6 * best.objective).all()
@@ -59,10 +59,10 @@ def test_gap_with_the_best_offsets_is_the_squared_slope_over_twice_the_penalty()
     weights = problems.link.centred(weights, problems.present)
     with all_cores() as cores:
         for _ in range(60):
-            point = problems.at(weights, np.float64, cores)
+            point = problems.at(weights, np.float64, np.float64, cores)
             expected = point.slopes[..., -1] + problems.moments.counts
             weights[..., -1] += np.log(problems.moments.counts / expected)
-        point = problems.at(weights, np.float64, cores)
+        point = problems.at(weights, np.float64, np.float64, cores)
     slopes = point.slopes[..., :-1] + 2.0 * weights[..., :-1]
     wanted = (slopes**2).sum(axis=(1, 2)) / 4.0
     np.testing.assert_allclose(gaps(problems, weights, point, 2.0)[:, 0], wanted, rtol=1e-6)

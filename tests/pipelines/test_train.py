@@ -88,6 +88,15 @@ def test_no_group_is_on_both_sides(tmp_path):
     assert folds["00059.png"] == folds["00000.png"]
 
 
+def test_groups_that_are_the_classes_are_refused(tmp_path):
+    """Nothing can be learned of a class whose only group is held out."""
+    rng = np.random.default_rng(2)
+    columns = {"y": [("a", "b", "c")[row % 3] for row in range(60)]}
+    workspace = synthetic_workspace(tmp_path / "w.boda", {"f": rng.normal(size=(60, 4))}, columns)
+    with pytest.raises(Refused, match="each class of 'y' is in one group of 'y' alone"):
+        boda.train(workspace, "y", groups="y", folds=2)
+
+
 def test_features_of_another_recipe_are_refused(tmp_path):
     """Both recipes are shown; nothing is guessed from equal widths."""
     workspace = numbers(tmp_path)

@@ -23,7 +23,7 @@ from boda.heads.problems import Cores, Problems
 Solver: TypeAlias = Callable[[Doubles], Doubles]
 """(d + 1, g) right sides to solutions."""
 
-SAMPLE = 4096
+SAMPLE = 2048
 """Rows a column, at least; and four times the width."""
 _MOST = 2**27
 """Numbers in all blocks, beyond which the columns share one."""

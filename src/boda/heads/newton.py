@@ -3,12 +3,12 @@
 Each step solves H s = -slopes by conjugate gradients, which need only products of H with a direction: two matrix
 products and no exponential. They are preconditioned with one block a column (`curvature`) and stop early, in
 proportion to how far the optimum still is (Dembo, Eisenstat and Steihaug, SIAM J. Numer. Anal. 19(2), 1982).
-Objective, slopes and gap are computed in float64; directions in float32 where there is much to multiply, until a step
-in that precision no longer helps.
+Objective, slopes and gap are computed in float64, unless all that is sought is an optimum good enough to compare;
+directions in float32 where there is much to multiply, until a step in that precision no longer helps.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,9 @@ import numpy.typing as npt
 from boda.heads.certificate import gaps, objectives
 from boda.heads.curvature import Curvature, Preconditioner
 from boda.heads.links import Doubles
-from boda.heads.problems import Cores, Point, Problems, all_cores
+from boda.heads.problems import Cores, Kind, Point, Problems, all_cores
+
+Sought: TypeAlias = Literal["certified", "expected"]
 
 STEPS = 100
 """Newton steps at most."""
@@ -51,12 +53,20 @@ class _Search:
     """The state of one search; `solve` runs it."""
 
     def __init__(
-        self, problems: Problems, penalties: Doubles, cores: Cores, start: Doubles, curvature: Curvature | None
+        self,
+        problems: Problems,
+        penalties: Doubles,
+        cores: Cores,
+        start: Doubles,
+        curvature: Curvature | None,
+        sought: Sought,
     ) -> None:
         self.problems, self.penalties, self.cores = problems, penalties, cores
         g, k, d = problems.shape
         much = problems.design.rows * g * k * d > _MUCH
-        self.kind: type[np.floating[Any]] = np.float32 if much else np.float64
+        self.kind: Kind = np.float32 if much else np.float64
+        self.precision: Kind = np.float32 if much and sought == "expected" else np.float64
+        """Of directions, and of all that is judged."""
         self.passes = 0
         self.gain: Doubles = np.full(problems.moments.rows.shape, np.inf)
         """(g, c): what the last step was expected to lower the objective by."""
@@ -66,7 +76,7 @@ class _Search:
 
     def look(self, coefficients: Doubles) -> Point:
         self.passes += 1
-        return self.problems.at(coefficients, self.kind, self.cores)
+        return self.problems.at(coefficients, self.precision, self.kind, self.cores)
 
     def move_to(self, coefficients: Doubles, point: Point) -> None:
         self.coefficients, self.point = coefficients, point
@@ -135,7 +145,7 @@ class _Search:
         direction = self.direction(done)
         slope = self.problems.link.total(self.slopes * direction)
         self.gain = np.where(done, self.gain, -slope / 2)
-        noise = 1e-14 * np.abs(self.objective)
+        noise = 50 * np.finfo(self.precision).eps * np.abs(self.objective)
         length = np.where(done, 0.0, 1.0)
         for _ in range(30):
             there = self.coefficients + self.spread(length) * direction
@@ -163,7 +173,7 @@ def solve(
     *,
     start: Doubles | None = None,
     tolerance: float = 1e-8,
-    sought: Literal["certified", "expected"] = "certified",
+    sought: Sought = "certified",
     curvature: Curvature | None = None,
 ) -> Solution:
     """Minimise loss + penalty / 2 |W|^2 for every problem.
@@ -175,7 +185,7 @@ def solve(
         tolerance: the gap and the length of the derivative, both in units of the objective, at which a problem is
             done. What rounding leaves no hope of is not sought: `Solution` says how far it came.
         sought: "certified" as above; or "expected": done also after a step that was expected to gain no more than the
-            tolerance, a few passes earlier, and still with the gap that the certificate leaves.
+            tolerance, which is a few passes earlier; large ones are then judged in float32, and so is their gap.
         curvature: of an earlier solution of these problems, to begin with.
     """
     moments, present = problems.moments, problems.present
@@ -184,14 +194,14 @@ def solve(
         start[..., -1] = problems.link.offsets(moments.counts, moments.rows)
     with all_cores() as cores:
         units = np.broadcast_to(np.asarray(penalties, np.float64), moments.rows.shape[1:])
-        search = _Search(problems, units, cores, problems.link.centred(start, present), curvature)
+        search = _Search(problems, units, cores, problems.link.centred(start, present), curvature, sought)
         steps = 0
         while steps < STEPS and not (done := search.reached(tolerance)).all():
             if sought == "expected" and (done | (search.gain <= tolerance * search.objective)).all():
                 break
             steps += 1
             if not search.step(done):
-                if search.kind == np.float64:
+                if search.kind == np.float64 or sought == "expected":
                     break
                 search.kind = np.float64
                 search.move_to(search.coefficients, search.look(search.coefficients))

@@ -22,6 +22,7 @@ PART = 2048
 """Rows that one core takes at once; at a width of 512 their float64 copy stays in the cache."""
 
 Found = TypeVar("Found")
+Kind: TypeAlias = type[np.floating[Any]]
 Sums: TypeAlias = tuple[npt.NDArray[Any], ...]
 
 
@@ -139,29 +140,24 @@ class Problems:
         weights = self.weights[None, :, rows]
         return weights if self.present.all() else weights * self.link.told(self.shares[:, rows], self.present)
 
-    def at(self, coefficients: Doubles, kind: type[np.floating[Any]], cores: Cores) -> Point:
-        """One pass in float64; probabilities are kept as `kind`."""
+    def at(self, coefficients: Doubles, precision: Kind, kind: Kind, cores: Cores) -> Point:
+        """One pass, computed in one precision; probabilities are kept in another."""
         g, k, _ = self.shape
-        flat, offsets = _flat(coefficients)
+        flat, offsets = (part.astype(precision) for part in _flat(coefficients))
         kept = np.empty((g, k, self.design.rows), kind)
 
         def work(rows: slice, x: Floats) -> Sums:
-            doubles = x.astype(np.float64)
-            scores = _scores(doubles, flat, (g, k)) + offsets
-            shares, told, folds = self.shares[:, rows], self.told(rows), self.folds[:, None, rows]
+            x = x.astype(precision, copy=False)
+            scores = _scores(x, flat, (g, k)) + offsets
+            shares = self.shares[:, rows].astype(precision, copy=False)
+            told, folds = self.told(rows).astype(precision, copy=False), self.folds[:, None, rows]
             loss, entropy, probabilities = self.link.terms(scores, shares, self.present)
             kept[:, :, rows] = probabilities
             weights = told * folds
             probabilities -= shares
             probabilities *= weights
-            slopes = _slopes(probabilities, doubles)
-            sums = np.add.reduce
-            return (
-                sums(weights * loss, axis=2),
-                sums(weights * entropy, axis=2),
-                sums((told - weights) * loss, axis=2),
-                slopes,
-            )
+            parts = weights * loss, weights * entropy, (told - weights) * loss
+            return *(part.sum(axis=2, dtype=np.float64) for part in parts), _slopes(probabilities, x).astype(np.float64)
 
         loss, entropy, held_out, slopes = cores.sums(self.design, work)
         return Point(loss, entropy, held_out, slopes, kept)

@@ -70,10 +70,12 @@ def meaningful(low: float, high: float) -> int:
 def metric_name(key: str) -> str:
     """A metric as people call it.
 
-    >>> metric_name("r2"), metric_name("balanced_accuracy")
-    ('R²', 'balanced accuracy')
+    >>> metric_name("r2"), metric_name("balanced_accuracy"), metric_name("mae:bar")
+    ('R²', 'balanced accuracy', 'mean absolute error: bar')
     """
-    return _METRICS.get(key, shown(key.replace("_", " ")))
+    base, _, of = key.partition(":")
+    words = _METRICS.get(base, shown(base.replace("_", " ")))
+    return f"{words}: {shown(of.replace('_', ' '))}" if of else words
 
 
 def share(value: float) -> str:

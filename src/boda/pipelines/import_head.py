@@ -63,7 +63,6 @@ def import_head(
     inputs = Inputs((FeatureInput(wanted.name, features.recipe.id, sample, scaling="raw"),))
     preparation = Preparation.fit(inputs, np.arange(len(sample)))
     model.outputs(preparation.design(inputs).dense())  # refuses what is not of length 1 now, not at the first use
-    nobody = Trained((), (), np.zeros(0, np.int64), np.zeros((0, 1)))
     head = Head(
         name=name or file.stem,
         asked=Asked(target, "number"),
@@ -71,7 +70,7 @@ def import_head(
         wanted=(wanted,),
         preparation=preparation,
         model=model,
-        trained=nobody,
+        trained=Trained.unknown(1),
     )
     keep_head(head, there)
     return head

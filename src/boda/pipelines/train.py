@@ -99,8 +99,8 @@ def train(  # noqa: PLR0913 - each is an option of the command
     name = name or tame(target)
     check_can_keep(name, there)
     folder = head_place(to, force=force) if to is not None else None
-    place = page_place(there, name, page, force=force)
     material = gather(there, plan)
+    place = page_place(there, name, page, force=force)
     head = fit_head(there, material, name)
     keep_head(head, there)
     if folder is not None:

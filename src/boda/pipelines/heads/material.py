@@ -136,7 +136,21 @@ def gather(workspace: Workspace, plan: Plan) -> Material:
             raise Refused(
                 f"column {shown(column)!r} has {len(np.unique(groups))} groups, too few for {plan.folds} folds"
             )
+        _refuse_groups_that_are_classes(target, groups, column)
     return Material(plan, wanted, assembled, target, copies, column, groups, left_out)
+
+
+def _refuse_groups_that_are_classes(target: Target, groups: npt.NDArray[np.int64], column: str) -> None:
+    """Where a class is in one group alone, no fold that holds it out can have learned it."""
+    if target.kind != "class":
+        return
+    pairs = np.unique(np.stack([target.values, groups]), axis=1)[0]
+    alone = np.flatnonzero(np.bincount(pairs, minlength=len(target.names)) == 1)
+    if len(alone) == len(target.names):
+        raise Refused(
+            f"each class of {shown(target.name)!r} is in one group of {shown(column)!r} alone, so a test by groups can "
+            "learn none of them: give another --groups"
+        )
 
 
 def learner_of(target: Target, plan: Plan) -> Learner:

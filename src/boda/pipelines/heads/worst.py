@@ -127,7 +127,7 @@ def _vote_errors(target: Target, points: Floats) -> Errors:
 
     def lines(row: int) -> tuple[str, ...]:
         return (
-            f"{number(float(voters[row]))} people: {_named(names, truth[row])}",
+            f"{voters[row]:.0f} people: {_named(names, truth[row])}",
             f"predicted: {_named(names, said[row])}",
         )
 

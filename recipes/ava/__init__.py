@@ -1,0 +1,1 @@
+"""The parts of `ava_aesthetics.py`, one idea a file."""

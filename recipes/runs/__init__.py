@@ -1,0 +1,1 @@
+"""What the real runs share: feature sets, trials over several seeds, and receipts, one idea a file."""
