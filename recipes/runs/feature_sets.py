@@ -63,15 +63,19 @@ def embedded(
         NotFound: no such feature set.
         BodaError: as `boda.embed`.
     """
-    encoders = {name: _encoder(name, data) for name in names}
+    wanted = {name: _asked(name) for name in names}
+    networks = {one.network: _network(one.network, data) for one in wanted.values()}
+    encoders = {name: taken(networks[one.network], one.layer, one.pooling) for name, one in wanted.items()}
     workspace = boda.embed(source, encoders=list(encoders.values()), to=to)
     return workspace, {name: encoder.recipe.id for name, encoder in encoders.items()}
 
 
-def _encoder(name: str, data: Path) -> Encoder:
+def _asked(name: str) -> FeatureSet:
     if name not in SETS:
         raise NotFound(f"no feature set {name!r}; one of {', '.join(SETS)}")
-    asked = SETS[name]
-    weights = data / MOBILENET_WEIGHTS if asked.network == _MOBILENET else None
-    network = boda.load_encoder(asked.network, weights=weights, precision="fp32")
-    return taken(network, asked.layer, asked.pooling)
+    return SETS[name]
+
+
+def _network(name: str, data: Path) -> Encoder:
+    weights = data / MOBILENET_WEIGHTS if name == _MOBILENET else None
+    return boda.load_encoder(name, weights=weights, precision="fp32")

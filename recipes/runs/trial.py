@@ -8,7 +8,7 @@ score.
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -133,15 +133,14 @@ def trial(
 def keep(workspace: Workspace, found: Trial, candidates: Mapping[str, Way], *, groups: str | None = None) -> Head:
     """The head of all rows, made the best way, kept in the workspace."""
     way = candidates[found.best]
-    unit = way.unit or Unit("")
     return boda.train(
         workspace,
         found.target,
         inputs=way.inputs,
         scaling=way.scaling,
         groups=groups,
-        unit=unit.column or None,
-        view=unit.view,
+        unit=way.unit.column if way.unit else None,
+        view=way.unit.view if way.unit else None,
     )
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from boda.cores import BLOCK
 from boda.errors import Refused
 from boda.heads.column_map import ColumnMap
-from boda.heads.cores import BLOCK
 from boda.heads.design import Design
 from boda.heads.moments import Moments, Origin
 

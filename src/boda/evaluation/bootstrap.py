@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from boda.cores import one_thread
 from boda.errors import Refused
 from boda.evaluation.plain import as_plain
 from boda.evaluation.weighted import Floats, Statistic, Weights
@@ -152,9 +153,10 @@ def draws(
     if groups is not None and groups.shape != (n,):
         raise Refused(f"{n} rows need as many groups, not an array of shape {groups.shape}")
     found = {name: np.empty(rounds) for name in metrics}
-    for place, weights in enumerate(_weights(n, groups, rng, rounds)):
-        for name, statistic in metrics.items():
-            found[name][place] = statistic(weights)
+    with one_thread():
+        for place, weights in enumerate(_weights(n, groups, rng, rounds)):
+            for name, statistic in metrics.items():
+                found[name][place] = statistic(weights)
     return found
 
 

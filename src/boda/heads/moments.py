@@ -8,9 +8,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from boda.cores import BLOCK, shares, side_by_side
 from boda.errors import Refused
 from boda.heads.column_map import Matrix, Vector
-from boda.heads.cores import BLOCK, shares, side_by_side
 from boda.heads.design import Design
 from boda.heads.inputs import Rows
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from boda.cores import side_by_side
 from boda.errors import Refused
 from boda.evaluation.folds import split
 from boda.heads import dual, ridge_folds
 from boda.heads.column_map import ColumnMap, Vector
-from boda.heads.cores import side_by_side
 from boda.heads.design import Design
 from boda.heads.inputs import Inputs
 from boda.heads.learner import CrossFit

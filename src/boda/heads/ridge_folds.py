@@ -20,9 +20,9 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
+from boda.cores import shares, side_by_side
 from boda.errors import Refused
 from boda.heads.column_map import ColumnMap, Matrix, Vector
-from boda.heads.cores import shares, side_by_side
 from boda.heads.inputs import Inputs, Rows
 from boda.heads.learner import CrossFit
 from boda.heads.moments import Moments, Origin, rows_by_fold

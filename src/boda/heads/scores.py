@@ -13,9 +13,9 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from boda.cores import side_by_side
 from boda.errors import Refused
 from boda.evaluation import folds as folding
-from boda.heads.cores import side_by_side
 from boda.heads.design import Design
 
 Floats = npt.NDArray[np.float64]
