@@ -72,7 +72,7 @@ def footer(seconds: float, seeds: Sequence[int]) -> str:
     versions = ", ".join(f"{name} {version(name)}" for name in ("boda", "numpy", "torch", "timm"))
     command = shlex.join([Path(sys.argv[0]).name, *(Path(word).name for word in sys.argv[1:])])
     return (
-        f"`python {command}`, {datetime.now(UTC):%Y-%m-%d}, {seconds:,.0f} s on {cores} cores ({_processor()}), no GPU; "
+        f"`python {command}`, {datetime.now(UTC):%Y-%m-%d}, {seconds:,.0f} s on {cores} cores ({_processor()}); "
         f"seeds of folds {', '.join(map(str, seeds))}; Python {platform.python_version()}, {versions}.\n"
     )
 

@@ -19,11 +19,11 @@ _ABSENT = -1e4
 class Terms(NamedTuple):
     """Of each row, before its weight."""
 
-    loss: Doubles
+    loss: Floats
     """(g, c, r): cross-entropy of the scores."""
-    entropy: Doubles
+    entropy: Floats
     """(g, c, r): of the probabilities; the dual objective is made of it."""
-    probabilities: Doubles
+    probabilities: Floats
     """(g, k, r)."""
 
 
@@ -49,7 +49,7 @@ class Link(Protocol):
         """How much a row says of what is present, 0 to 1, broadcasts to (g, c, r)."""
         ...
 
-    def terms(self, scores: Doubles, shares: Doubles, present: npt.NDArray[np.bool_]) -> Terms:
+    def terms(self, scores: Floats, shares: Floats, present: npt.NDArray[np.bool_]) -> Terms:
         """Loss, entropy and probabilities; `shares` (k, r), `present` (g, k). The scores are overwritten."""
         ...
 
@@ -85,7 +85,7 @@ class Softmax:
         """(g, 1, r): nothing, where the row is of a class that is not present."""
         return np.asarray(present.astype(float) @ shares)[:, None]
 
-    def terms(self, scores: Doubles, shares: Doubles, present: npt.NDArray[np.bool_]) -> Terms:
+    def terms(self, scores: Floats, shares: Floats, present: npt.NDArray[np.bool_]) -> Terms:
         """As of Link; a class that is not present has probability 0."""
         if not present.all():
             scores[~present] = _ABSENT
@@ -140,7 +140,7 @@ class Sigmoid:
         """(g, k, 1): nothing, of a column that is not present."""
         return present.astype(float)[..., None]
 
-    def terms(self, scores: Doubles, shares: Doubles, present: npt.NDArray[np.bool_]) -> Terms:
+    def terms(self, scores: Floats, shares: Floats, present: npt.NDArray[np.bool_]) -> Terms:
         """As of Link; rows say nothing of columns that are not present."""
         decays = np.exp(-np.abs(scores))
         logs = np.maximum(scores, 0.0) + np.log1p(decays)
