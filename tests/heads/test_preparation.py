@@ -216,3 +216,20 @@ def test_a_preparation_from_sums_equals_one_from_rows(values: list[float | None]
     design = expected.design(inputs).make(rows)
     np.testing.assert_allclose(found[1].columns(raw) + found[1].constant, design, rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose(found[0].design(inputs).make(rows), design, rtol=1e-3, atol=1e-3)
+
+
+def test_a_feature_that_is_rarely_on_is_not_blown_up():
+    """A network's column that hardly moves in training is held to a tenth of the middle deviation; bare columns not."""
+    rng = np.random.default_rng(0)
+    array = rng.normal(size=(50, 9)).astype(np.float32)
+    array[:, 4] = 1e-6 * rng.normal(size=50)
+    array[49, 4] = 1.0
+    training = np.arange(49)
+    for recipe, most in (("0123456789abcdef", 20.0), ("", np.inf)):
+        inputs = Inputs((FeatureInput("f", recipe, array),))
+        x = Preparation.fit(inputs, training).design(inputs).dense()
+        middle = np.median(array[training].std(axis=0))
+        assert abs(x[49, 4]) < most
+        assert (abs(x[49, 4]) > 1e4) == (not recipe)
+        if recipe:
+            assert x[49, 4] == pytest.approx(1.0 / (0.1 * middle), rel=1e-3)

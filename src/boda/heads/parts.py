@@ -38,6 +38,10 @@ class Sums:
         return mean, np.where(scale > 0, scale, 1.0)
 
 
+LEAST = 0.1
+"""Of the median deviation of a network's columns: the least that a column is divided by."""
+
+
 @dataclass(frozen=True, eq=False)
 class FeaturePart:
     """Features: `(x - mean) / scale`, after rows were normalised where that was asked for."""
@@ -48,7 +52,8 @@ class FeaturePart:
     mean: npt.NDArray[np.float32]
     """(d,) float32, so that what is subtracted is exactly what is stored; 0 unless standardised."""
     scale: npt.NDArray[np.float32]
-    """(d,) population standard deviations; 1 where a column is constant, and unless standardised."""
+    """(d,) population standard deviations, of a network at least `LEAST` of their median; 1 where a column is
+    constant, and unless standardised."""
 
     @classmethod
     def fit(cls, block: FeatureInput, rows: Rows) -> "FeaturePart":
@@ -69,7 +74,7 @@ class FeaturePart:
             sums += found.sum(axis=0)
             squares += np.einsum("ij,ij->j", found, found)
         variance = squares / len(rows) - (sums / len(rows)) ** 2
-        return replace(part, scale=_scale(np.sqrt(np.maximum(variance, 0))))
+        return replace(part, scale=_scale(np.sqrt(np.maximum(variance, 0)), block.recipe))
 
     @classmethod
     def reference(cls, block: FeatureInput) -> "FeaturePart":
@@ -89,7 +94,7 @@ class FeaturePart:
             found = sums.spread(sums.count)
             if found is None:
                 return None
-            mean, scale = (self.mean + found[0]).astype(np.float32), _scale(found[1])
+            mean, scale = (self.mean + found[0]).astype(np.float32), _scale(found[1], self.recipe)
         else:
             mean, scale = np.zeros(width, np.float32), np.ones(width, np.float32)
         by = 1.0 / scale.astype(np.float64)
@@ -352,10 +357,17 @@ def _middle(values: Vector) -> float:
     return float(np.partition(values, len(values) // 2)[len(values) // 2])
 
 
-def _scale(deviations: Vector) -> npt.NDArray[np.float32]:
-    """Float32, 1 where it would be 0."""
-    found = deviations.astype(np.float32)
-    return np.where(found > 0, found, np.float32(1))
+def _scale(deviations: Vector, recipe: str) -> npt.NDArray[np.float32]:
+    """(d,) what columns are divided by: their deviations; 1 where a column is constant.
+
+    Columns of a network's features are alike, so one that hardly moves in the training rows is a feature that is rarely
+    on: divided by its own deviation, the first row that has it lies thousands of deviations away and ruins whatever is
+    said of it. So no scale is less than `LEAST` of the middle one of its network.
+    """
+    moving = deviations[deviations > 0]
+    if recipe and len(moving):
+        deviations = np.where(deviations > 0, np.maximum(deviations, LEAST * np.median(moving)), 0.0)
+    return np.where(deviations > 0, deviations, 1.0).astype(np.float32)
 
 
 def _not_finite(block: FeatureInput, rows: Rows) -> Refused:
