@@ -58,7 +58,7 @@ def run(
     for target in targets:
         trials[target] = trial(workspace, target, candidates, groups=GROUPS, seeds=seeds)
         heads[target] = keep(workspace, trials[target], candidates, groups=GROUPS)
-        boda.predict(workspace, head=heads[target], to=to / f"{target}.csv", force=True)
+        boda.predict(workspace.path, head=heads[target], to=to / f"{target}.csv", force=True)
     return "\n".join(
         (
             trials_table(trials, FLOORS),
@@ -98,7 +98,7 @@ def main() -> None:
         found = run(asked.data, asked.to)
     except BodaError as error:
         raise SystemExit(f"oasis_ratings: {error}") from error
-    write(asked.to / "receipt.md", found)
+    write(asked.to / "receipt.md", found.encode())
     print(found)
 
 

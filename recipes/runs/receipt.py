@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from boda.heads.head import Head
 from boda.workspace.atomic import write_whole
 from runs.trial import Trial
 
@@ -46,7 +47,7 @@ def trials_table(trials: Mapping[str, Trial], floors: Mapping[str, float]) -> st
             spread(one.plain),
             f"**{spread(one.chosen)}**",
             f"{one.interval.low:.3f} to {one.interval.high:.3f}",
-            f"{one.gain.value:+.3f} ({one.gain.low:+.3f} to {one.gain.high:+.3f})",
+            _within({"value": one.gain.value, "low": one.gain.low, "high": one.gain.high}, "+"),
         ]
         for name, one in trials.items()
     ]
@@ -55,11 +56,30 @@ def trials_table(trials: Mapping[str, Trial], floors: Mapping[str, float]) -> st
 
 def ways_table(trials: Mapping[str, Trial]) -> str:
     """What helped: of each way the metric inside training rows, and in how many folds it was chosen."""
-    names = list(next(iter(trials.values())).inner)
+    names = dict.fromkeys(way for one in trials.values() for way in one.inner)
     rows = [
         [way, *(f"{one.inner[way]:.3f}{_times(one.picked.get(way, 0))}" for one in trials.values())] for way in names
     ]
     return table(["inside training rows", *trials], rows)
+
+
+def fusion_table(heads: Mapping[str, Head]) -> str:
+    """Of heads with features and columns: what image, numbers and both are worth, and what both gain."""
+    header = ["head", "metric", "image", "numbers", "both", "both less numbers", "both less image"]
+    rows = []
+    for name, head in heads.items():
+        record = head.evaluation
+        alone = {one["inputs"]: _within(one) for one in record["inputs"]}
+        gains = {one["of"]: _within(one, "+") for one in record["differences"]}
+        rows.append(
+            [name, record["primary"], *(alone[one] for one in ("image", "numbers", "both"))]
+            + [gains["both - numbers"], gains["both - image"]]
+        )
+    return table(header, rows)
+
+
+def _within(found: Mapping[str, float], sign: str = "") -> str:
+    return f"{found['value']:{sign}.3f} ({found['low']:{sign}.3f} to {found['high']:{sign}.3f})"
 
 
 def _times(count: int) -> str:
@@ -77,10 +97,10 @@ def footer(seconds: float, seeds: Sequence[int]) -> str:
     )
 
 
-def write(place: Path, text: str) -> None:
-    """Keep a receipt, whole or not at all."""
+def write(place: Path, data: bytes) -> None:
+    """Write a file whole or not at all."""
     place.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(place, partial(_written, text.encode()))
+    write_whole(place, partial(_written, data))
 
 
 def _written(data: bytes, file: BinaryIO) -> int:

@@ -14,13 +14,12 @@ import numpy as np
 
 import boda
 from boda.evaluation import bootstrap
-from boda.evaluation.weighted import Statistic
 from boda.heads.asking import Asked
 from boda.heads.assembling import Unit
 from boda.heads.head import Head
 from boda.heads.inputs import Scaling
 from boda.pipelines.heads.choosing import NestedChoice, nested_choice
-from boda.pipelines.heads.judging import measures, primary_of, trivial_scores
+from boda.pipelines.heads.judging import measures, metrics_known, trivial_scores
 from boda.pipelines.heads.material import Material, Plan, gather
 from boda.workspace.workspace import Workspace
 
@@ -64,17 +63,20 @@ class Trial:
     seconds: float
 
 
-def ways(ids: Mapping[str, str], joined: Iterable[str], *, columns: Sequence[str] = ()) -> dict[str, Way]:
-    """Ways by their names, the plain one first: each set of features standardised, and normalised to length 1.
+def ways(
+    ids: Mapping[str, str], joined: Iterable[str], *, columns: Sequence[str] = (), unit: Unit | None = None
+) -> dict[str, Way]:
+    """Ways by their names: each set of features standardised, and normalised to length 1.
 
     Args:
         ids: of feature sets by name.
         joined: names of feature sets, with ` + ` between those that stand side by side.
         columns: that are inputs too.
+        unit: images that are one row.
     """
     scalings: tuple[Scaling, ...] = ("standardised", "normalised")
     return {
-        f"{names}, {scaling}": Way((*(ids[name] for name in names.split(" + ")), *columns), scaling)
+        f"{names}, {scaling}": Way((*(ids[name] for name in names.split(" + ")), *columns), scaling, unit)
         for names in joined
         for scaling in scalings
     }
@@ -85,16 +87,18 @@ def trial(
     target: str,
     candidates: Mapping[str, Way],
     *,
+    plain: Way | None = None,
     metric: str | None = None,
     groups: str | None = None,
     seeds: Sequence[int] = SEEDS,
 ) -> Trial:
-    """Measure the first way, and the way that is chosen inside training rows, on the same folds.
+    """Measure the plain way, and the way that is chosen inside training rows, on the same folds.
 
     Args:
         workspace: whose features and labels.
         target: as of `boda.train`.
-        candidates: by name; the first is the plain one.
+        candidates: by name.
+        plain: what choosing is compared with; None: the first candidate.
         metric: None: the one that is quoted first for such a target.
         groups: a column; rows that agree there stay on one side.
         seeds: of the folds.
@@ -103,17 +107,14 @@ def trial(
         BodaError: as `boda.train`.
     """
     began = time.perf_counter()
-    runs = [_run(workspace, Asked(target), candidates, metric, groups, seed) for seed in seeds]
-    first, plain, chosen = runs[0]
+    plain = plain or next(iter(candidates.values()))
+    runs = [_run(workspace, Asked(target), candidates, plain, metric, groups, seed) for seed in seeds]
+    first, alone, chosen = runs[0]
     metric = chosen.metric
-    scores: dict[str, Statistic] = {
-        name: measures(first, one.points)[metric] for name, one in (("chosen", chosen), ("plain", plain))
-    }
     n, rng = len(first), np.random.default_rng([seeds[0], 7])
-    interval = bootstrap.intervals({"chosen": scores["chosen"]}, n, groups=first.groups, rng=rng)["chosen"]
-    gain = bootstrap.paired_difference(scores["chosen"], scores["plain"], n, groups=first.groups, rng=rng)
+    scores = [measures(first, one.points)[metric] for one in (chosen, alone)]
     inner = {name: float(np.mean([one.inner[name] for _, _, one in runs])) for name in candidates}
-    lower = metric in {"rmse", "mae", "log_loss", "brier", "emd"}
+    sign = 1 if metrics_known(first)[metric].higher_is_better else -1
     return Trial(
         target,
         metric,
@@ -121,11 +122,11 @@ def trial(
         trivial_scores(first, chosen.folds)[metric],
         tuple(one.value for _, one, _ in runs),
         tuple(one.value for _, _, one in runs),
-        interval,
-        gain,
+        bootstrap.intervals({"chosen": scores[0]}, n, groups=first.groups, rng=rng)["chosen"],
+        bootstrap.paired_difference(scores[0], scores[1], n, groups=first.groups, rng=rng),
         inner,
         Counter(name for _, _, one in runs for name in one.chosen),
-        min(inner, key=lambda name: inner[name] if lower else -inner[name]),
+        max(inner, key=lambda name: sign * inner[name]),
         time.perf_counter() - began,
     )
 
@@ -148,15 +149,14 @@ def _run(
     workspace: Workspace,
     asked: Asked,
     candidates: Mapping[str, Way],
+    plain: Way,
     metric: str | None,
     groups: str | None,
     seed: int,
 ) -> tuple[Material, NestedChoice, NestedChoice]:
-    plans = {name: way.plan(asked, seed, groups) for name, way in candidates.items()}
-    plain, *_ = plans
-    first = gather(workspace, plans[plain])
-    materials = {name: first.with_inputs(workspace, plan) for name, plan in plans.items()}
-    metric = metric or primary_of(first)
+    """With the folds of one seed: the rows, the plain way, and the chosen."""
+    first = gather(workspace, plain.plan(asked, seed, groups))
     folds = first.split(first.groups)
-    alone = nested_choice({plain: materials[plain]}, metric=metric, folds=folds)
+    materials = {name: first.with_inputs(workspace, way.plan(asked, seed, groups)) for name, way in candidates.items()}
+    alone = nested_choice({"plain": first}, metric=metric, folds=folds)
     return first, alone, nested_choice(materials, metric=metric, folds=folds)

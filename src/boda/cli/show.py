@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TextIO, TypeAlias
 
+from boda.keys import shown
+
 if TYPE_CHECKING:
     from boda.cli.progress import ProgressLine
     from boda.pipelines.run.meter import Progress
@@ -52,7 +54,7 @@ class Show:
             _write(sys.stdout, json.dumps(result.as_json(), allow_nan=False) + "\n")
         elif not self.quiet:
             for said in say():
-                _write(sys.stdout, said + "\n" if isinstance(said, str) else _aligned(said))
+                _write(sys.stdout, _line(said) if isinstance(said, str) else _aligned(said))
 
     def note(self, text: str) -> None:
         """Say something on stderr that is no result and no error."""
@@ -91,13 +93,18 @@ def _write(stream: TextIO, text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
+def _line(text: str) -> str:
+    """A text of one or more lines; no other control sign of a name or a class gets to the terminal."""
+    return "".join(f"{shown(line)}\n" for line in text.split("\n"))
+
+
 def _aligned(table: Table) -> str:
     """Columns two spaces apart, as wide as their widest cell on a terminal."""
-    cells = [[_cell(value) for value in row] for row in table.rows]
-    widths = [max(_width(row[i]) for row in [list(table.header), *cells]) for i in range(len(table.header))]
+    cells = [[_cell(value) for value in row] for row in (table.header, *table.rows)]
+    widths = [max(_width(row[i]) for row in cells) for i in range(len(table.header))]
     right = [all(not isinstance(row[i], str) for row in table.rows) for i in range(len(table.header))]
     lines = []
-    for row in [list(table.header), *cells]:
+    for row in cells:
         padded = (
             _padded(cell, width, to_the_right) for cell, width, to_the_right in zip(row, widths, right, strict=True)
         )
@@ -113,7 +120,7 @@ def _cell(value: str | float | None) -> str:
             return f"{value:,}"
         case float():
             return f"{value:.4f}"
-    return value
+    return shown(value)
 
 
 def _padded(cell: str, width: int, to_the_right: bool) -> str:  # noqa: FBT001

@@ -67,6 +67,7 @@ def group_copies(
     contents: Sequence[bytes | str | None] | None,
     features: StoredFeatures | None,
     *,
+    index: _Rows | None = None,
     likeness: float = LIKENESS,
 ) -> Copies:
     """Find equal files and near copies; copies of copies are one group.
@@ -78,13 +79,14 @@ def group_copies(
     Args:
         contents: (n,) digests of the files; None for a row (or at all) where nobody knows.
         features: (n, d), finite, maybe a memory map; None to look for equal files only.
+        index: (n,); row i is `features[index[i]]`, which then may have any length. None: row i.
         likeness: the least cosine of centred features that makes two rows copies.
 
     Raises:
         Refused: neither is given, lengths differ, a feature is not finite, or there are more than `LIMIT` distinct
             files to compare (equal files alone are found at any size).
     """
-    given = [len(one) for one in (contents, features) if one is not None]
+    given = [len(one) for one in (contents, features if index is None else index) if one is not None]
     if len(set(given)) != 1:
         raise Refused(f"copies are found among equally many contents and features, but there are {given or 'none'}")
     n = given[0]
@@ -98,7 +100,7 @@ def group_copies(
             f"{len(first)} images are too many to compare each with each (at most {LIMIT}): "
             "look for equal files only, or give a column of groups"
         )
-    labels, partner, best = _near(features, first, likeness)
+    labels, partner, best = _near(features, first if index is None else index[first], likeness)
     found = np.flatnonzero(partner >= 0)
     pairs = np.concatenate(
         [np.stack([again, first[same_file[again]]], axis=1), np.stack([first[found], first[partner[found]]], axis=1)]

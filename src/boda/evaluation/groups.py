@@ -28,9 +28,6 @@ def join(*groupings: Sequence[Any] | npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     lengths = {len(grouping) for grouping in groupings}
     if len(lengths) != 1:
         raise Refused(f"groupings must have equally many rows, but have {sorted(lengths) or 'none'}")
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     n = lengths.pop()
     rows, nodes, free = [], [], n  # rows are nodes 0 to n - 1, groups are the nodes after
     for grouping in groupings:
@@ -38,10 +35,42 @@ def join(*groupings: Sequence[Any] | npt.NDArray[Any]) -> npt.NDArray[np.int64]:
         rows.append(known)
         nodes.append(codes + free)
         free += int(codes.max(initial=-1)) + 1
-    edges = np.concatenate(rows), np.concatenate(nodes)
-    graph = coo_array((np.ones(len(edges[0]), np.int8), edges), shape=(free, free))
-    labels = connected_components(graph, directed=False)[1][:n]
-    return numbered(labels)
+    return _connected(np.concatenate(rows), np.concatenate(nodes), n)
+
+
+def sharing(parts: Sequence[Sequence[Any]]) -> npt.NDArray[np.int64]:
+    """The finest grouping that keeps rows together which have a part in common.
+
+    Args:
+        parts: (n,) of each row all its parts; one that is missing (None, NaN or "") is shared with nobody.
+
+    Returns:
+        (n,) numbers 0, 1, ... in the order of their first row.
+
+    >>> sharing([["a.jpg", "b.jpg"], ["c.jpg"], ["b.jpg"]])
+    array([0, 1, 0])
+    """
+    numbers: dict[Any, int] = {}
+    pairs = [
+        (row, len(parts) + numbers.setdefault(part, len(numbers)))
+        for row, of_row in enumerate(parts)
+        for part in of_row
+        if not _missing(part)
+    ]
+    edges = np.array(pairs, np.int64).reshape(-1, 2)
+    return _connected(edges[:, 0], edges[:, 1], len(parts))
+
+
+def _connected(
+    rows: npt.NDArray[np.int64], nodes: npt.NDArray[np.int64], n: int
+) -> npt.NDArray[np.int64]:
+    """(n,) groups of rows 0 to n - 1 that are joined by nodes n, n + 1, ..."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    size = max(n, int(nodes.max(initial=-1)) + 1)
+    graph = coo_array((np.ones(len(rows), np.int8), (rows, nodes)), shape=(size, size))
+    return numbered(connected_components(graph, directed=False)[1][:n])
 
 
 def numbered(labels: npt.NDArray[Any]) -> npt.NDArray[np.int64]:

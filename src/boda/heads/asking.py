@@ -68,6 +68,15 @@ def read_target(table: "pa.Table", asked: Asked) -> tuple[Rows, Target]:
     return rows, target
 
 
+def columns_asked(table: "pa.Table", asked: Asked) -> list[str]:
+    """The columns of a table that a target is read from; of votes none is named one by one."""
+    bare = [asked.text, asked.text.partition("=")[0], columns.inside(asked.text)]
+    found = next((name for name in bare if name in table.column_names), None)
+    if found is not None:
+        return [found]
+    return [] if asked.tree is not None else columns.matching(table, asked.text)
+
+
 def _kind(table: "pa.Table", asked: Asked) -> Kind:
     if asked.tree is not None:
         return "votes"

@@ -69,6 +69,10 @@ class Assembled:
     unit: Unit | None = None
     left_out: Mapping[str, int] = field(default_factory=dict)
     """Why images of the frame are no rows, and how many."""
+    members: tuple[tuple[int, ...], ...] = ()
+    """(n,) of units: the rows of `images` that each is made of; () where a row is one image."""
+    images: "pa.Table | None" = None
+    """Of units: the rows of the frame that have features, one an image."""
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -76,7 +80,25 @@ class Assembled:
     def take(self, rows: Rows) -> "Assembled":
         """Only these rows."""
         keys, contents = (tuple(values[row] for row in rows.tolist()) for values in (self.keys, self.contents))
-        return Assembled(keys, contents, self.inputs.take(rows), self.table.take(rows), self.unit, self.left_out)
+        members = tuple(self.members[row] for row in rows.tolist()) if self.unit is not None else ()
+        inputs, table = self.inputs.take(rows), self.table.take(rows)
+        return Assembled(keys, contents, inputs, table, self.unit, self.left_out, members, self.images)
+
+    def files(self) -> list[tuple[str | None, ...]]:
+        """(n,) digests of the image files that each row is made of."""
+        if self.unit is None or self.images is None:
+            return [(one,) for one in self.table["content"].to_pylist()]
+        contents = self.images["content"].to_pylist()
+        return [tuple(contents[image] for image in images) for images in self.members]
+
+    def refuse_disagreement(self, name: str) -> None:
+        """A column that is the target or the groups must say one thing of one unit.
+
+        Raises:
+            Refused: it says two; names the unit.
+        """
+        if self.unit is not None and self.images is not None and name in self.images.column_names:
+            _refuse_disagreement(self.images, name, dict(zip(self.keys, self.members, strict=True)), self.unit)
 
 
 def wanted_inputs(
@@ -221,7 +243,9 @@ def _assemble_units(
     else:
         complete = dict(members)
     firsts = np.array([rows[0] for rows in complete.values()], np.intp)
-    _refuse_disagreement(table, wanted, members, unit)
+    for one in wanted:
+        if one.recipe is None:
+            _refuse_disagreement(table, one.name, members, unit)
     blocks: list[Input] = []
     sets = 0
     for one in wanted:
@@ -239,11 +263,13 @@ def _assemble_units(
             at = np.array([index[rows[place]] for rows in complete.values()], np.intp)
             blocks.append(FeatureInput(f"{one.name}@{view}", one.recipe.id, array, at, scaling=one.scaling))
     contents = columns.column(table, "content").to_pylist()
-    digests = tuple(
-        hashlib.sha256("".join(str(contents[row]) for row in rows).encode()).digest() for rows in complete.values()
-    )
+    files = [[str(contents[row]) for row in rows] for rows in complete.values()]
+    ordered = files if unit.view is not None else map(sorted, files)  # an average knows no order
+    digests = tuple(hashlib.sha256("".join(one).encode()).digest() for one in ordered)
     settled = Unit(unit.column, unit.view, views)
-    return Assembled(tuple(complete), digests, Inputs(tuple(blocks)), table.take(firsts), settled, left_out)
+    of_units = tuple(map(tuple, complete.values()))
+    first_images = table.take(firsts)
+    return Assembled(tuple(complete), digests, Inputs(tuple(blocks)), first_images, settled, left_out, of_units, table)
 
 
 def _members(table: "pa.Table", unit: Unit) -> dict[str, list[int]]:
@@ -267,19 +293,20 @@ def _by_view(
     return found
 
 
-def _refuse_disagreement(
-    table: "pa.Table", wanted: Sequence[Wanted], members: Mapping[str, list[int]], unit: Unit
-) -> None:
-    """The columns that are inputs must say the same for all images of one unit."""
-    for one in wanted:
-        if one.recipe is not None:
-            continue
-        values = columns.texts(table, one.name) if one.name in table.column_names else columns.numbers(table, one.name)
-        for name, rows in members.items():
-            said = {str(values[row]) for row in rows}
-            if len(said) > 1:
-                a, b, *_ = sorted(said)
-                raise Refused(
-                    f"column {shown(one.name)!r} says both {a} and {b} of {unit.column} {shown(name)}: "
-                    "a column that is an input must say one thing of one unit"
-                )
+def _refuse_disagreement(table: "pa.Table", column: str, members: Mapping[str, Sequence[int]], unit: Unit) -> None:
+    """A column must say the same for all images of one unit."""
+    values: Sequence[Any] | npt.NDArray[Any]
+    if column not in table.column_names:
+        values = columns.numbers(table, column)
+    elif columns.is_list(table[column]):
+        values = columns.lists(table, column)
+    else:
+        values = columns.texts(table, column)
+    for name, rows in members.items():
+        said = {str(values[row]) for row in rows}
+        if len(said) > 1:
+            a, b, *_ = sorted(said)
+            raise Refused(
+                f"column {shown(column)!r} says both {shown(a)} and {shown(b)} of {shown(unit.column)} {shown(name)}: "
+                "input, target and groups must say one thing of one unit"
+            )

@@ -79,6 +79,12 @@ def numbers(table: "pa.Table", name: str) -> npt.NDArray[np.float64]:
     return plain
 
 
+def inside(name: str) -> str:
+    """The column that a function is of, as `price` of `log10(price)`; the name itself where it is none."""
+    call = _CALL.match(name)
+    return call[2] if call else name
+
+
 def texts(table: "pa.Table", name: str) -> npt.NDArray[np.object_]:
     """(n,) of str, None where it is missing; numbers and truth values as they are written.
 

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from boda.errors import Refused
+from boda.heads.balancing import balanced, is_to_be_balanced
 from boda.heads.design import Design
 from boda.heads.inputs import Inputs, NumberInput
 from boda.heads.learner import CrossFit, Learner, Outputs, Predictor
@@ -47,13 +48,15 @@ def fit(
     groups: npt.NDArray[np.int64],
     rng: np.random.Generator,
 ) -> tuple[Preparation, Predictor]:
-    """Prepare and learn from all rows.
+    """Prepare and learn from all rows; features are weighed against columns first where there are both.
 
     Raises:
         Refused: lengths differ; what `Preparation.fit` and the learner refuse.
     """
     _check(inputs, target, groups)
     preparation = Preparation.fit(inputs, np.arange(len(inputs)))
+    if is_to_be_balanced(inputs, target, learner, groups):
+        preparation = balanced(preparation, inputs, target, learner, groups=groups, rng=rng)
     return preparation, learner.fit(preparation.design(inputs), target, groups=groups, rng=rng)
 
 
@@ -88,27 +91,26 @@ def cross_fit(
     held = np.unique(folds)
     if len(held) < 2:
         raise Refused(f"cross-fitting needs at least two folds, not {len(held)}")
-    if isinstance(learner, FastLearner):
+    if isinstance(learner, FastLearner) and not is_to_be_balanced(inputs, target, learner, groups):
         fast = learner.cross_fit(inputs, target, folds, groups, rng)
         if fast is not None:
             return fast
     began = time.perf_counter()
     out_of_fold: Outputs | None = None
-    chosen = []
+    models = []
     *streams, last = rng.spawn(len(held) + 1)
     for fold, stream in zip(held, streams, strict=True):
         rows, away = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        preparation = Preparation.fit(inputs, rows)
-        design = preparation.design(inputs.take(rows))
-        model = learner.fit(design, target.take(rows), groups=groups[rows], rng=stream)
+        preparation, model = fit(inputs.take(rows), target.take(rows), learner, groups=groups[rows], rng=stream)
         found = outputs_of(model, preparation.design(inputs.take(away)))
         if out_of_fold is None:
             out_of_fold = np.empty((len(inputs), found.shape[1]))
         out_of_fold[away] = found
-        chosen.append(model.settings())
+        models.append((preparation, model))
     assert out_of_fold is not None
     preparation, model = fit(inputs, target, learner, groups=groups, rng=last)
-    return preparation, CrossFit(model, out_of_fold, folds, tuple(chosen), time.perf_counter() - began)
+    chosen = tuple(one.settings() for _, one in models)
+    return preparation, CrossFit(model, out_of_fold, folds, chosen, time.perf_counter() - began, tuple(models))
 
 
 def _check(inputs: Inputs, target: Target, *others: npt.NDArray[np.int64]) -> None:

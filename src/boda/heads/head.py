@@ -52,7 +52,10 @@ class Trained:
         """(m,) whether the head was trained on an image of this content, or of this key where nobody read it."""
         known, named = {one for one in self.contents if one is not None}, set(self.keys)
         return np.array(
-            [content in known if content is not None else key in named for key, content in zip(keys, contents)],  # noqa: B905
+            [
+                content in known if content is not None else key in named
+                for key, content in zip(keys, contents, strict=True)
+            ],
             bool,
         )
 

@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from boda.heads.design import Design
 from boda.heads.target import Target
+
+if TYPE_CHECKING:
+    from boda.heads.preparation import Preparation
 
 Outputs = npt.NDArray[np.float64]
 """(n, o), before any link: for a number the prediction itself (o = 1); for classes one score a class (softmax gives
@@ -74,3 +77,5 @@ class CrossFit:
     chosen: tuple[Mapping[str, Any], ...]
     """Settings of the model of each fold."""
     seconds: float
+    fold_models: "tuple[tuple[Preparation, Predictor], ...]" = ()
+    """The preparation and model of each fold, in the order of their numbers; empty where they were never made apart."""

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -70,6 +70,15 @@ class Preparation:
                 return None
             found.append(one)
         return Preparation(tuple(part for part, _ in found)), ColumnMap.beside([one for _, one in found])
+
+    def weighed(self, weight: float) -> "Preparation":
+        """The same with all columns of features times `weight` (> 0)."""
+        return Preparation(
+            tuple(
+                replace(part, scale=(part.scale / weight).astype(np.float32)) if isinstance(part, FeaturePart) else part
+                for part in self.kept
+            )
+        )
 
     @cached_property
     def columns(self) -> tuple[str, ...]:

@@ -170,12 +170,13 @@ def _ranked(
     n, seed = len(first), first.plan.seed
     rng = np.random.default_rng([seed, 5])
     drawn = bootstrap.draws(scores, n, groups=first.groups, rng=rng, rounds=1000)
-    found = bootstrap.intervals(scores, n, groups=first.groups, rng=np.random.default_rng([seed, 5]))
+    once, units = np.ones(n), len(np.unique(first.groups))
+    found = {name: bootstrap.interval_of(scores[name](once), drawn[name], units=units) for name in scores}
     better = metrics_known(first)[primary].better
     sign = -1 if better == "higher" else 1
-    rows.sort(key=lambda row: sign * found[row["name"]].value)
+    values = {name: sign * one.value for name, one in found.items()}
+    rows.sort(key=lambda row: np.inf if np.isnan(values[row["name"]]) else values[row["name"]])
     best = rows[0]["name"]
-    units = len(np.unique(first.groups))
     for row in rows:
         one = found[row["name"]]
         behind = bootstrap.difference_of(one.value - found[best].value, drawn[row["name"]] - drawn[best], units=units)

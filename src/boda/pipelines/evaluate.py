@@ -5,14 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from boda.errors import Refused
 from boda.evaluation import bootstrap
+from boda.evaluation.groups import join, sharing
 from boda.evaluation.metrics import metrics_of, statistics
 from boda.evaluation.plain import as_plain
+from boda.heads import columns
 from boda.heads.answers import points_of
 from boda.heads.asking import read_target
-from boda.heads.assembling import assemble
+from boda.heads.assembling import Assembled, assemble
 from boda.heads.head import Head
 from boda.pipelines.heads.judging import questions_of
 from boda.pipelines.heads.keeping import AnyHead, load_head
@@ -65,20 +68,30 @@ def evaluate(workspace: Where, head: AnyHead, *, seed: int = 0) -> Evaluation:
     fresh = np.flatnonzero(~seen)
     unseen = None
     if len(fresh):
-        points = points_of(loaded.target, loaded.outputs(assembled.inputs.take(fresh)), loaded.calibration)
-        unseen = _measured(loaded, target.take(fresh).values, points, seed)
+        these = assembled.take(fresh)
+        points = points_of(loaded.target, loaded.outputs(these.inputs), loaded.calibration)
+        unseen = _measured(loaded, target.take(fresh).values, points, _groups(loaded, these), seed)
     if unseen is None and not loaded.evaluation:
         raise Refused(f"all {len(rows)} labelled images were used to train this head: nothing here can test it")
     trained_on = int(seen.sum()) if loaded.trained.known else None
     return Evaluation(str(there.path), loaded.name, unseen, loaded.evaluation, trained_on)
 
 
-def _measured(head: Head, truth: Any, points: Any, seed: int) -> dict[str, Any]:
-    """Metrics with intervals; nothing is known of groups among images that are new."""
+def _groups(head: Head, assembled: Assembled) -> npt.NDArray[np.int64]:
+    """(n,) rows that say nearly the same: equal files, and one group where the head was tested by such a column."""
+    same_file = sharing(assembled.files())
+    column = head.evaluation.get("folds", {}).get("by")
+    if column not in assembled.table.column_names:
+        return same_file
+    return join(same_file, columns.texts(assembled.table, column))
+
+
+def _measured(head: Head, truth: Any, points: Any, groups: npt.NDArray[np.int64], seed: int) -> dict[str, Any]:
+    """Metrics with intervals, for which whole groups are drawn."""
     target = head.target
     questions = questions_of(target.tree)
     of_rows = statistics(target.kind, truth, points, levels=target.levels, questions=questions)
-    found = bootstrap.intervals(of_rows, len(truth), rng=np.random.default_rng(seed))
+    found = bootstrap.intervals(of_rows, len(truth), groups=groups, rng=np.random.default_rng(seed))
     known = metrics_of(target.kind, classes=len(target.names), questions=tuple(questions or ()))
     metrics = {
         name: {"value": one.value, "low": one.low, "high": one.high, "better": known[name].better}

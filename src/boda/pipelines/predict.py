@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+_TOPK = 5
+
 Images: TypeAlias = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 
@@ -83,7 +85,7 @@ def predict(
     images: Images,
     *,
     encoder: str | Encoder = "auto",
-    topk: int = 5,
+    topk: int = _TOPK,
     weights: str | os.PathLike[str] | None = None,
     decode: Decoder | None = None,
     device: str = "auto",
@@ -112,7 +114,7 @@ def predict(
     *,
     head: AnyHead | None = None,
     encoder: str | Encoder | None = None,
-    topk: int = 5,
+    topk: int = _TOPK,
     from_table: str | os.PathLike[str] | None = None,
     weights: str | os.PathLike[str] | None = None,
     decode: Decoder | None = None,
@@ -154,6 +156,11 @@ def predict(
     given = [images] if isinstance(images, str | os.PathLike) else list(images)
     if not given or topk < 1:
         raise Refused("predict needs at least one image, and topk of at least 1")
+    of_classifier = [decode, range, stretch, pixels]
+    if head is not None and (topk != _TOPK or any(one is not None for one in of_classifier)):
+        raise Refused("topk, decode, range, stretch and pixels are for a classifier: a head has its own recipe")
+    if head is None and from_table is not None:
+        raise Refused("a table of columns is for a head that takes some: give a head too")
     place = place_for(to, force=force) if to is not None else None
     if head is not None:
         said = _by_head(given, head, encoder, from_table, weights, device, workers)
@@ -197,6 +204,11 @@ def _by_head(
     workers: int | None,
 ) -> HeadPredictions:
     if len(given) == 1 and is_workspace(os.fsencode(given[0])):
+        if encoder is not None or weights is not None or from_table is not None:
+            raise Refused(
+                f"{shown(os.fspath(given[0]))}: the features and columns of a workspace are used as they are: leave "
+                "out encoder and weights, and join a table with boda label"
+            )
         there = open_workspace(given[0])
         return predict_workspace(there, load_head(head, there))
     loaded = load_head(head)

@@ -12,7 +12,7 @@ from boda.evaluation.metrics import Metric
 from boda.evaluation.weighted import Floats, Statistic
 from boda.heads.answers import points_of
 from boda.heads.crossfit import fit
-from boda.heads.learner import Learner, Predictor
+from boda.heads.learner import CrossFit, Learner, Predictor
 from boda.heads.preparation import Preparation
 from boda.pipelines.heads.material import Material
 
@@ -24,14 +24,15 @@ Measures: TypeAlias = Callable[[Material, Floats], Mapping[str, Statistic]]
 
 def importance(
     material: Material,
+    crossed: CrossFit,
     learner: Learner,
-    folds: npt.NDArray[np.int64],
     measures: Measures,
     metric: Metric,
     rng: np.random.Generator,
 ) -> list[dict[str, Any]]:
     """For the image as a whole and for each column, the loss of a metric with an interval, the largest first."""
-    models = _Models.fitted(material, learner, folds)
+    folds = crossed.folds
+    models = _Models.of(material, crossed, learner)
     blocks = [IMAGE, *(one.name for one in material.inputs.columns)]
     found = permutation_importance(
         models.predict,
@@ -55,18 +56,13 @@ class _Models:
     parts: list[tuple[npt.NDArray[np.intp], Preparation, Predictor, npt.NDArray[np.float32]]]
 
     @classmethod
-    def fitted(cls, material: Material, learner: Learner, folds: npt.NDArray[np.int64]) -> "_Models":
+    def of(cls, material: Material, crossed: CrossFit, learner: Learner) -> "_Models":
+        held = np.unique(crossed.folds)
+        fitted = crossed.fold_models or [_fitted(material, crossed.folds != fold, learner, int(fold)) for fold in held]
         parts = []
-        for fold in np.unique(folds):
-            training, held_out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-            preparation, model = fit(
-                material.inputs.take(training),
-                material.target.take(training),
-                learner,
-                groups=material.groups[training],
-                rng=np.random.default_rng([material.plan.seed, 4, int(fold)]),
-            )
-            parts.append((held_out, preparation, model, preparation.design(material.inputs.take(held_out)).dense()))
+        for fold, (preparation, model) in zip(held, fitted, strict=True):
+            rows = np.flatnonzero(crossed.folds == fold)
+            parts.append((rows, preparation, model, preparation.design(material.inputs.take(rows)).dense()))
         return cls(material, parts)
 
     def predict(self, block: str | None, donors: npt.NDArray[np.int64]) -> Floats:
@@ -83,3 +79,12 @@ class _Models:
                 mixed[:, part] = x[place[donors[rows]], part]
             outputs[rows] = model.outputs(mixed)
         return points_of(self.material.target.blank, outputs)
+
+
+def _fitted(
+    material: Material, training: npt.NDArray[np.bool_], learner: Learner, fold: int
+) -> tuple[Preparation, Predictor]:
+    """The model of one fold, where cross-fitting never made it apart."""
+    rows = np.flatnonzero(training)
+    rng = np.random.default_rng([material.plan.seed, 4, fold])
+    return fit(material.inputs.take(rows), material.target.take(rows), learner, groups=material.groups[rows], rng=rng)

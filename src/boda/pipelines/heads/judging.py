@@ -226,7 +226,7 @@ def _several_inputs(material: Material, fit: CrossFit, learner: Learner, rng: np
     return {
         "inputs": [{"inputs": name, **found[name].as_json()} for name in ("image", "numbers", "both")],
         "differences": differences,
-        "importance": importance(material, learner, fit.folds, measures, metrics_known(material)[primary], rng),
+        "importance": importance(material, fit, learner, measures, metrics_known(material)[primary], rng),
     }
 
 
@@ -266,7 +266,7 @@ def _ceiling(material: Material, rng: np.random.Generator) -> dict[str, Any]:
 
 def _warnings(material: Material, record: Mapping[str, Any]) -> list[str]:
     """What somebody who reads only the headline must know."""
-    found = []
+    found = [material.not_compared] if material.not_compared else []
     primary = record["metrics"][record["primary"]]
     worse = (
         primary["low"] <= primary["baseline"]

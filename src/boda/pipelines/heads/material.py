@@ -10,11 +10,11 @@ import numpy.typing as npt
 from boda.errors import Refused
 from boda.evaluation.copies import LIMIT, group_copies
 from boda.evaluation.folds import split, strata_of
-from boda.evaluation.groups import join
+from boda.evaluation.groups import join, sharing
 from boda.heads import columns
-from boda.heads.asking import Asked, read_target
+from boda.heads.asking import Asked, columns_asked, read_target
 from boda.heads.assembling import Assembled, Unit, Wanted, assemble, wanted_inputs
-from boda.heads.inputs import Inputs, Rows, Scaling
+from boda.heads.inputs import FeatureInput, Inputs, Rows, Scaling
 from boda.heads.learner import Learner
 from boda.heads.target import Target
 from boda.keys import shown
@@ -63,6 +63,8 @@ class Material:
     groups: npt.NDArray[np.int64]
     """(n,); what must stay on one side: copies, and the rows of one value of the column."""
     left_out: dict[str, int] = field(default_factory=dict)
+    not_compared: str = ""
+    """Why near-duplicates were not looked for; "" where they were."""
 
     @property
     def inputs(self) -> Inputs:
@@ -126,18 +128,36 @@ def gather(workspace: Workspace, plan: Plan) -> Material:
     left_out = dict(everything.left_out) | ({"no target": unknown} if unknown else {})
     if len(target) < 2 * plan.folds:
         raise Refused(f"{len(target)} rows are too few for {plan.folds} folds: label more images, or give --folds 2")
-    pictures = _pictures(assembled.inputs) if len(target) <= LIMIT else None  # beyond it only equal files
-    copies = group_copies(assembled.contents, pictures).groups
-    column = plan.groups or _group_column(assembled)
+    asked_of = columns_asked(everything.table, plan.asked)
+    column = plan.groups or _group_column(assembled, asked_of)
+    for name in [*asked_of, *([column] if column is not None else [])]:
+        assembled.refuse_disagreement(name)
+    copies, not_compared = _copies(assembled)
     groups = copies
     if column is not None:
-        groups = join(copies, _numbered(columns.texts(assembled.table, column)))
+        groups = join(copies, columns.texts(assembled.table, column))
         if len(np.unique(groups)) < plan.folds:
             raise Refused(
                 f"column {shown(column)!r} has {len(np.unique(groups))} groups, too few for {plan.folds} folds"
             )
         _refuse_groups_that_are_classes(target, groups, column)
-    return Material(plan, wanted, assembled, target, copies, column, groups, left_out)
+    return Material(plan, wanted, assembled, target, copies, column, groups, left_out, not_compared)
+
+
+def _copies(assembled: Assembled) -> tuple[npt.NDArray[np.int64], str]:
+    """(n,) groups of rows with equal files or near-duplicates; and why the latter were not looked for, "" if they were.
+
+    Near-duplicates are found by the first features that are wide enough, of each view of a unit.
+    """
+    wide = _pictures(assembled.inputs)
+    same = group_copies(assembled.contents, None).groups
+    if assembled.unit is not None:
+        same = join(same, sharing(assembled.files()))
+    if not wide or len(assembled) > LIMIT:
+        why = f"more than {LIMIT:,} images" if wide else f"no features are {_WIDE} wide or more"
+        return same, f"near-duplicates were not looked for, only equal files: {why}" if assembled.inputs.features else ""
+    near = [group_copies(assembled.contents, one.array, index=one.index).groups for one in wide]
+    return join(same, *near), ""
 
 
 def _refuse_groups_that_are_classes(target: Target, groups: npt.NDArray[np.int64], column: str) -> None:
@@ -188,26 +208,17 @@ def learner_of(target: Target, plan: Plan) -> Learner:
             return Votes()
 
 
-def _pictures(inputs: Inputs) -> npt.NDArray[np.float32] | None:
-    """Features by which near-duplicates are found, the first wide ones.
+def _pictures(inputs: Inputs) -> list[FeatureInput]:
+    """Features by which near-duplicates are found: the first wide ones, of every view. Nothing is copied.
 
     In few dimensions rows that have nothing to do with each other point the same way by chance: of a thousand rows of
     16 random columns some pair has a cosine above 0.9, of 64 columns none would in the age of the universe.
     """
-    wide = (one for one in inputs.features if one.array.shape[1] >= _WIDE)
-    found = next(wide, None)
-    return None if found is None else found.block(slice(None))
+    wide = [one for one in inputs.features if one.array.shape[1] >= _WIDE]
+    return [one for one in wide if one.recipe == wide[0].recipe]
 
 
-def _group_column(assembled: Assembled) -> str | None:
-    there = {name.lower(): name for name in reversed(assembled.table.column_names)}
+def _group_column(assembled: Assembled, target: Sequence[str]) -> str | None:
+    """The column that is taken for groups unasked; what is to be predicted is none."""
+    there = {name.lower(): name for name in reversed(assembled.table.column_names) if name not in target}
     return next((there[name] for name in GROUP_COLUMNS if name in there), None)
-
-
-def _numbered(names: Sequence[str | None] | npt.NDArray[np.object_]) -> npt.NDArray[np.int64]:
-    """(n,) a number for each name; a missing name is a group of its own."""
-    numbers: dict[object, int] = {}
-    return np.array(
-        [numbers.setdefault(("row", row) if name is None else name, len(numbers)) for row, name in enumerate(names)],
-        np.int64,
-    )
