@@ -42,14 +42,13 @@ JOINED = (*SETS, "auto + mobilenet", "expanded + mobilenet", "middle + mobilenet
 TURNS = (None, Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)
 
 
-def turned(catalogue: Path, images: Path, to: Path, *, most: int | None = None) -> Path:
+def turned(catalogue: Path, images: Path, to: Path) -> Path:
     """Write every galaxy in four directions, losslessly, and a table of them; what is there already stays.
 
     Args:
         catalogue: CSV with the column `file`, the path in the tar.
         images: tar.
         to: folder; gets `images/` and `turned.csv`, with `galaxy` and `turn` before the columns of the catalogue.
-        most: galaxies of each class; None: all.
 
     Returns:
         The table.
@@ -57,8 +56,6 @@ def turned(catalogue: Path, images: Path, to: Path, *, most: int | None = None) 
     (to / "images").mkdir(parents=True, exist_ok=True)
     with catalogue.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    if most is not None:
-        rows = [row for name in sorted({r["derived_label"] for r in rows}) for row in _first_of(rows, name, most)]
     lines: list[dict[str, Any]] = []
     with tarfile.open(images) as tar:
         for row in rows:
@@ -88,7 +85,6 @@ def run(
     sets: Sequence[str] = SETS,
     joined: Sequence[str] = JOINED,
     seeds: Sequence[int] = SEEDS,
-    most: int | None = None,
     votes: bool = True,
 ) -> str:
     """Turn, embed, label, choose inside the folds, keep a head of each target and one of the votes.
@@ -100,7 +96,6 @@ def run(
         sets: feature sets to embed.
         joined: those to try; the first is the plain one.
         seeds: of the folds.
-        most: galaxies of each class; None: all.
         votes: learn the tree too.
 
     Returns:
@@ -108,7 +103,7 @@ def run(
     """
     began = time.perf_counter()
     folder = data / "galaxies_gz2"
-    rows = turned(folder / "catalog.csv", folder / "images.tar", to, most=most)
+    rows = turned(folder / "catalog.csv", folder / "images.tar", to)
     workspace, ids = embedded(to / "images", sets, data=data, to=to / "gz2.boda")
     boda.label(workspace, rows)
     candidates = ways(ids, joined, unit=Unit("galaxy"))
@@ -159,10 +154,6 @@ def _beside(metric: dict[str, float | None]) -> str:
     if metric["value"] is None:
         return ""
     return f"{metric['value']:.3f}, {metric['low']:.3f} to {metric['high']:.3f} ({metric['baseline']:.3f})"
-
-
-def _first_of(rows: Sequence[dict[str, str]], name: str, most: int) -> list[dict[str, str]]:
-    return [row for row in rows if row["derived_label"] == name][:most]
 
 
 def _opened(tar: tarfile.TarFile, name: str) -> Image.Image:

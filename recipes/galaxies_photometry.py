@@ -32,7 +32,7 @@ FAINTEST = 28.0
 
 
 def cleaned(row: Mapping[str, str]) -> dict[str, str | float | None]:
-    """What may be known of a galaxy: apparent magnitudes, colours, size in the sky, class, and a redshift of its own."""
+    """What may be known of a galaxy: apparent magnitudes, colours, size in the sky, class, and its own redshift."""
     bands = {band: _magnitude(row[f"PETROMAG_{band.upper()}"]) for band in "ugriz"}
     half, most = float(row["PETROR50_R"]), float(row["PETROR90_R"])
     return {

@@ -40,18 +40,13 @@ JOINED = (*SETS, "auto + mobilenet", "expanded + mobilenet")
 SIDE_BY_SIDE, AVERAGED = Unit("house", "view"), Unit("house")
 
 
-def photographs(table: Path, *, most: int | None = None) -> bytes:
-    """A table with one row a photograph, for `boda.label`, of one with one row a house.
-
-    Args:
-        table: CSV, with a column for the file of each view.
-        most: houses; None: all.
-    """
+def photographs(table: Path) -> bytes:
+    """One row a photograph, as CSV for `boda.label`, of a table with one row a house and a column a view."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(("file", "view", *HOUSE))
     with table.open(newline="") as file:
-        for row in list(csv.DictReader(file))[:most]:
+        for row in csv.DictReader(file):
             writer.writerows((row[view], view, *(row[name] for name in HOUSE)) for view in VIEWS)
     return text.getvalue().encode()
 
@@ -63,7 +58,6 @@ def run(
     sets: Sequence[str] = SETS,
     joined: Sequence[str] = JOINED,
     seeds: Sequence[int] = SEEDS,
-    most: int | None = None,
 ) -> str:
     """Embed, label, choose inside the folds from numbers, photographs and both, twice: folds of houses, and of towns.
 
@@ -73,13 +67,12 @@ def run(
         sets: feature sets to embed.
         joined: those to try; the first is the plain one.
         seeds: of the folds.
-        most: houses that are labelled; None: all.
 
     Returns:
         The receipt.
     """
     began = time.perf_counter()
-    write(to / "photographs.csv", photographs(data / "houses" / "houses.csv", most=most))
+    write(to / "photographs.csv", photographs(data / "houses" / "houses.csv"))
     workspace, ids = embedded(data / "houses" / "images.tar", sets, data=data, to=to / "houses.boda")
     boda.label(workspace, to / "photographs.csv")
     tried = partial(trial, workspace, TARGET, metric="r2", seeds=seeds)

@@ -71,10 +71,8 @@ def fusion_table(heads: Mapping[str, Head]) -> str:
         record = head.evaluation
         alone = {one["inputs"]: _within(one) for one in record["inputs"]}
         gains = {one["of"]: _within(one, "+") for one in record["differences"]}
-        rows.append(
-            [name, record["primary"], *(alone[one] for one in ("image", "numbers", "both"))]
-            + [gains["both - numbers"], gains["both - image"]]
-        )
+        values = [alone[one] for one in ("image", "numbers", "both")]
+        rows.append([name, record["primary"], *values, gains["both - numbers"], gains["both - image"]])
     return table(header, rows)
 
 

@@ -55,7 +55,7 @@ class Trial:
     gain: bootstrap.Difference
     """Chosen less plain; first seed."""
     inner: Mapping[str, float]
-    """Of each way, its metric inside training rows, mean over folds and seeds."""
+    """Of each way, its metric inside training rows, mean over folds and seeds; empty where there was one way only."""
     picked: Mapping[str, int]
     """In how many folds each way was chosen."""
     best: str
@@ -113,7 +113,7 @@ def trial(
     metric = chosen.metric
     n, rng = len(first), np.random.default_rng([seeds[0], 7])
     scores = [measures(first, one.points)[metric] for one in (chosen, alone)]
-    inner = {name: float(np.mean([one.inner[name] for _, _, one in runs])) for name in candidates}
+    inner = {name: float(np.mean([one.inner[name] for _, _, one in runs])) for name in chosen.inner}
     sign = 1 if metrics_known(first)[metric].higher_is_better else -1
     return Trial(
         target,
@@ -126,7 +126,7 @@ def trial(
         bootstrap.paired_difference(scores[0], scores[1], n, groups=first.groups, rng=rng),
         inner,
         Counter(name for _, _, one in runs for name in one.chosen),
-        max(inner, key=lambda name: sign * inner[name]),
+        max(candidates, key=lambda name: sign * inner.get(name, 0.0)),
         time.perf_counter() - began,
     )
 

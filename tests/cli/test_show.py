@@ -73,3 +73,16 @@ def test_progress_says_rate_and_time_left():
 def test_an_error_is_one_escaped_line(error, line):
     """What, where, what to do; control signs of names are escaped."""
     assert text(error) == line
+
+
+def test_no_name_plays_with_the_terminal(capsys):
+    """Cells, headers and lines: control signs are escaped, lines stay lines."""
+    from dataclasses import dataclass
+
+    @dataclass
+    class Nothing:
+        def as_json(self) -> dict[str, object]:
+            return {}
+
+    Show()(Nothing(), lambda: ["one\ntwo \x1b[2J", Table(("a\x1b[2J",), [["b\x1b[2J"]])])
+    assert capsys.readouterr().out == "one\ntwo \\x1b[2J\na\\x1b[2J\nb\\x1b[2J\n"

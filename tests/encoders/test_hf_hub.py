@@ -50,6 +50,10 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lay(folder, "somebody/made", {"config.json": config("test_resnet", **made), "model.safetensors": save(other.state_dict())})  # fmt: skip
     grey = {**PREPARED, "input_size": [1, 64, 64]}
     lay(folder, "somebody/grey", {"config.json": config("test_resnet", pretrained_cfg=grey)} | weights)
+    greedy = config("test_resnet", model_args={"checkpoint_path": "/etc/passwd"})
+    lay(folder, "somebody/greedy", {"config.json": greedy} | weights)
+    outside = config("test_resnet", pretrained_cfg={"hf_hub_filename": "../../../weights.safetensors"})
+    lay(folder, "somebody/outside", {"config.json": outside} | weights)
     lay(folder, "somebody/unknown", {"config.json": config("resnet_of_mine")} | weights)
     lay(folder, "somebody/vit", {"config.json": json.dumps({"model_type": "vit"})} | weights)
     lay(folder, "somebody/weightless", {"config.json": config("test_resnet", 3)})
@@ -152,6 +156,8 @@ def test_a_revision_is_another_snapshot(cache):
     ("name", "error", "why"),
     [
         ("somebody/grey", Refused, "1 channels"),
+        ("somebody/greedy", Refused, "checkpoint_path, which makes no model but loads one"),
+        ("somebody/outside", Refused, "which is no file of its repository"),
         ("somebody/unknown", UnknownEncoder, "hf-hub:somebody/unknown"),
         ("somebody/vit", Refused, "transformers:somebody/vit"),
         ("resnet18", Refused, "write OWNER/NAME"),

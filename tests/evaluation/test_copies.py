@@ -120,3 +120,15 @@ def test_on_real_photographs(boda_data, tmp_path):
     for one, two in zip(PICTURES[0::2], PICTURES[1::2], strict=True):
         assert (group[one] == group[two]) == (PICTURES.index(one) < 12), (one, two)
     assert found.as_json()["largest_group"] == 2
+
+
+def test_rows_of_an_array_by_an_index():
+    """Copies among some rows of a larger array, in any order, are those of the rows taken out."""
+    rng = np.random.default_rng(5)
+    features = rng.normal(size=(40, 80)).astype(np.float32)
+    features[31] = features[4] + 1e-3
+    index = rng.permutation(40)[:38]
+    contents = [str(place).encode() for place in index]
+    found, plain = group_copies(contents, features, index=index), group_copies(contents, features[index])
+    np.testing.assert_array_equal(found.groups, plain.groups)
+    np.testing.assert_array_equal(found.pairs, plain.pairs)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from boda.errors import Refused
-from boda.evaluation.groups import join
+from boda.evaluation.groups import join, sharing
 
 columns = st.integers(1, 3).flatmap(
     lambda width: st.lists(
@@ -47,3 +47,9 @@ def test_groupings_that_do_not_fit_are_refused(groupings):
     """None at all, or different lengths."""
     with pytest.raises(Refused, match="equally many rows"):
         join(*groupings)
+
+
+def test_rows_that_share_a_part_are_together():
+    """At whatever place it stands, and by way of a third row; what is missing is shared with nobody."""
+    assert sharing([["a", "b"], ["c", None], ["d", "a"], ["e", "d"], [None]]).tolist() == [0, 1, 0, 0, 2]
+    assert sharing([]).tolist() == []

@@ -105,3 +105,31 @@ def test_a_unit_whose_images_disagree_is_refused(tmp_path):
     )
     with pytest.raises(Refused, match="'area' says both 10 and 11 of house 1"):
         assembled(workspace, "f", "area", unit=Unit("house"))
+
+
+def test_a_unit_knows_all_its_files(rooms):
+    """Of every image, also after rows were taken; of single images each has one."""
+    found = assembled(rooms, "narrow", unit=Unit("house")).take(np.array([2, 0]))
+    contents = rooms.frame()["content"].to_pylist()
+    assert found.files() == [(contents[4],), (contents[0], contents[2])]
+    assert assembled(rooms, "narrow").files() == [(one,) for one in contents]
+
+
+def test_the_order_of_images_that_are_averaged_changes_no_content(tmp_path):
+    """A unit whose images are listed otherwise is the same unit to a head that was trained on it."""
+    there = [
+        synthetic_workspace(tmp_path / f"{name}.boda", {"f": np.eye(2)}, {"house": ["1", "1"]}, same_file=files)
+        for name, files in (("one", {}), ("two", {0: 1, 1: 0}))
+    ]
+    one, two = (assembled(workspace, "f", unit=Unit("house")).contents for workspace in there)
+    assert one == two
+
+
+def test_a_column_of_lists_may_be_asked_whether_a_unit_agrees(tmp_path):
+    """As counts of ratings in one column are."""
+    columns = {"house": ["1", "1", "2"], "counts": [[1, 2], [1, 2], [3, 4]], "score": [1.0, 2.0, 3.0]}
+    workspace = synthetic_workspace(tmp_path / "w.boda", {"f": np.eye(3)}, columns)
+    found = assembled(workspace, "f", unit=Unit("house"))
+    found.refuse_disagreement("counts")
+    with pytest.raises(Refused, match="'score' says both 1 and 2 of house 1"):
+        found.refuse_disagreement("score")

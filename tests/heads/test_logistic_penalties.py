@@ -8,6 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
 from boda.errors import Refused
+from boda.heads import newton
 from boda.heads.design import Design
 from boda.heads.logistic import Logistic, LogisticModel
 from boda.heads.penalty_path import ONE_HELD_OUT, held_out_rows
@@ -30,8 +31,10 @@ def made(n: int, d: int, strength: float, seed: int = 0) -> tuple[np.ndarray, np
     return x, (strength * x[:, :3] + rng.gumbel(size=(n, 3))).argmax(axis=1).astype(np.int64)
 
 
-def test_choice_and_losses_are_those_of_scikit_learn() -> None:
-    """On the same folds; losses within a thousandth, well below what penalties differ by."""
+@pytest.mark.parametrize("much", [newton._MUCH, 0])
+def test_choice_and_losses_are_those_of_scikit_learn(much: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the same folds; losses within a thousandth, well below what penalties differ by; also in float32."""
+    monkeypatch.setattr(newton, "_MUCH", much)
     x, y = made(400, 20, 1.0)
     settings = fitted(x, y, PENALTIES).settings()
     folds = held_out_rows(np.arange(400), y, np.random.default_rng(0)) == 1

@@ -254,3 +254,126 @@ def test_oasis_shows_the_gap_between_random_and_grouped_folds(boda_data, tmp_pat
     assert 0.38 < gap["grouped"]["value"] < 0.54
     assert gap["gap"]["low"] > 0
     assert record["ceiling"]["spearman"]["value"] > 0.95
+
+
+def test_units_that_share_a_file_are_on_one_side(tmp_path):
+    """Though they are other units, and the file is another of their images."""
+    rng = np.random.default_rng(11)
+    x = rng.normal(size=(80, 3))
+    house = [str(row // 2) for row in range(80)]
+    y = x.reshape(40, 2, 3)[:, :, 0].mean(axis=1).repeat(2)
+    workspace = synthetic_workspace(
+        tmp_path / "w.boda", {"f": x}, {"house": house, "y": y.tolist()}, same_file={row: 0 for row in range(1, 20, 2)}
+    )
+    head = boda.train(workspace, "y", unit="house", page=False)
+    assert len(set(head.trained.folds[:10].tolist())) == 1
+    assert len(set(head.trained.folds.tolist())) == 5
+
+
+def test_a_target_that_a_unit_disagrees_about_is_refused(tmp_path):
+    """No image of a house speaks for the others."""
+    rng = np.random.default_rng(12)
+    columns = {"house": [str(row // 2) for row in range(40)], "y": rng.normal(size=40).tolist()}
+    workspace = synthetic_workspace(tmp_path / "w.boda", {"f": rng.normal(size=(40, 3))}, columns)
+    with pytest.raises(Refused, match="'y' says both .* of house 0"):
+        boda.train(workspace, "y", unit="house", page=False)
+
+
+def test_what_is_predicted_is_not_taken_for_groups(tmp_path):
+    """A target that is called as groups often are is a target."""
+    rng = np.random.default_rng(13)
+    x = rng.normal(size=(60, 4))
+    scene = np.where(x[:, 0] > 0, "beach", "wood").tolist()
+    workspace = synthetic_workspace(tmp_path / "w.boda", {"f": x}, {"scene": scene})
+    assert boda.train(workspace, "scene", page=False).evaluation["folds"]["by"] == "rows"
+
+
+def test_it_says_where_near_duplicates_were_not_looked_for(tmp_path):
+    """Narrow features cannot show them; wide ones can."""
+    rng = np.random.default_rng(14)
+    x = rng.normal(size=(60, 70))
+    workspace = synthetic_workspace(tmp_path / "w.boda", {"wide": x, "narrow": x[:, :3]}, {"y": x[:, 0].tolist()})
+    narrow, wide = (boda.train(workspace, "y", inputs=[name], page=False) for name in ("narrow", "wide"))
+    assert any("near-duplicates were not looked for" in one for one in narrow.evaluation["warnings"])
+    assert not any("near-duplicates" in one for one in wide.evaluation["warnings"])
+
+
+def test_evaluate_draws_whole_groups(tmp_path):
+    """Where the head was tested by a column that new images have too, the interval is over its groups."""
+    rng = np.random.default_rng(15)
+    x, place = rng.normal(size=(120, 3)), np.repeat(np.arange(12), 10)
+    y = x[:, 0] + rng.normal(size=12)[place] * 2
+    columns = {"y": y.tolist(), "group": place.astype(str).tolist()}
+    workspace = synthetic_workspace(tmp_path / "w.boda", {"f": x}, columns)
+    head = boda.train(workspace, "y", page=False)
+    files = {row: 500 + row for row in range(120)}
+    wide = synthetic_workspace(tmp_path / "new.boda", {"f": x}, columns, same_file=files)
+    bare = synthetic_workspace(tmp_path / "bare.boda", {"f": x}, {"y": columns["y"]}, same_file=files)
+    grouped, plain = (boda.evaluate(one, head).unseen["metrics"]["mae"] for one in (wide, bare))
+    assert grouped["value"] == plain["value"]
+    assert grouped["high"] - grouped["low"] > 1.3 * (plain["high"] - plain["low"])
+
+
+def test_nothing_that_was_given_to_predict_is_ignored(tmp_path):
+    """What a head or a workspace has no use for is refused."""
+    workspace = numbers(tmp_path)
+    head = boda.train(workspace, "y", page=False)
+    with pytest.raises(Refused, match="join a table with boda label"):
+        boda.predict(workspace.path, head=head, from_table=tmp_path / "t.csv")
+    with pytest.raises(Refused, match="are for a classifier"):
+        boda.predict(workspace.path, head=head, topk=3)
+    with pytest.raises(Refused, match="give a head too"):
+        boda.predict(workspace.path, from_table=tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("preparation", "parts", 1, "scale"), 10**400),
+        (("preparation", "parts", 1, "scale"), 0),
+        (("preparation", "parts", 1, "indicator"), -1),
+        (("preparation", "parts", 1, "name"), None),
+        (("interval", "half_width"), -1),
+        (("interval", "half_width"), float("nan")),
+        (("target", "kind"), "class"),
+        (("target", "names"), ["a", "b"]),
+        (("asked", "kind"), "anything"),
+        (("inputs", 0, "name"), None),
+        (("inputs", 0, "recipe", "arguments"), None),
+    ],
+)
+def test_a_head_that_does_not_fit_together_is_damaged(tmp_path, place, value):
+    """Found when it is read, with an error of ours, whatever a stranger wrote into it."""
+    boda.train(numbers(tmp_path), "y", inputs=["plain", "area"], to=tmp_path / "head", page=False)
+    file = tmp_path / "head" / "head.json"
+    record = json.loads(file.read_text())
+    part = record
+    for step in place[:-1]:
+        part = part[step]
+    part[place[-1]] = value
+    file.write_text(json.dumps(record))
+    with pytest.raises(Damaged, match="this head"):
+        boda.predict(tmp_path / "numbers.boda", head=tmp_path / "head")
+
+
+def test_a_description_of_a_hundred_thousand_brackets_is_damaged(tmp_path):
+    """Python's own reader gives up on it."""
+    (tmp_path / "head").mkdir()
+    (tmp_path / "head" / "head.json").write_text("[" * 100_000)
+    with pytest.raises(Damaged, match="RecursionError"):
+        boda.predict(numbers(tmp_path).path, head=tmp_path / "head")
+
+
+def test_writing_over_a_head_leaves_nothing_of_the_old_one(tmp_path):
+    """A file that the new head has not is gone; files that are no part of a head stay."""
+    workspace = numbers(tmp_path)
+    boda.train(workspace, "y", to=tmp_path / "head", page=False)
+    (tmp_path / "head" / "mine.txt").write_text("mine")
+    from boda.pipelines.heads.keeping import load_head, write_folder
+
+    head = load_head(tmp_path / "head")
+    write_folder(head.files(rows=False), tmp_path / "head")
+    assert sorted(one.name for one in (tmp_path / "head").iterdir()) == [
+        "README.md", "head.json", "mine.txt", "weights.safetensors"
+    ]  # fmt: skip
+    assert not load_head(tmp_path / "head").trained.known

@@ -4,6 +4,7 @@ The repository says which architecture it is, how its images are prepared and wh
 weights may be an encoder's alone, without a classifier; a classifier that is there is used for classes, not features.
 """
 
+import re
 from typing import Any
 
 from boda.encoders.description import FETCHED, Description
@@ -14,7 +15,10 @@ from boda.encoders.timm_models import Saved, describe_timm, import_timm, load_ti
 from boda.encoders.torch_encoder import TorchEncoder
 from boda.errors import Refused
 
+_FILE = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 _CONFIG = "config.json"
+_OF_LOADING = ("cache_dir", "checkpoint_path", "pretrained", "pretrained_cfg_overlay")
+"""Arguments of timm's factory that name files or fetch them: a stranger's configuration has no say in that."""
 
 
 def load(request: EncoderRequest) -> TorchEncoder:
@@ -71,4 +75,9 @@ def _saved(timm: Any, repository: Repository, name: str) -> tuple[str, Saved]:
             f"transformers is written transformers:{repository.name}"
         ) from error
     config.architecture = architecture
+    if taboo := [one for one in _OF_LOADING if one in (arguments or {})]:
+        raise Refused(f"{name}: its {_CONFIG} has the argument {taboo[0]}, which makes no model but loads one")
+    file = config.hf_hub_filename
+    if file and (not isinstance(file, str) or not _FILE.fullmatch(file)):
+        raise Refused(f"{name}: its {_CONFIG} names {file!r}, which is no file of its repository")
     return str(architecture), Saved(config, dict(arguments or {}))

@@ -61,9 +61,7 @@ def sharing(parts: Sequence[Sequence[Any]]) -> npt.NDArray[np.int64]:
     return _connected(edges[:, 0], edges[:, 1], len(parts))
 
 
-def _connected(
-    rows: npt.NDArray[np.int64], nodes: npt.NDArray[np.int64], n: int
-) -> npt.NDArray[np.int64]:
+def _connected(rows: npt.NDArray[np.int64], nodes: npt.NDArray[np.int64], n: int) -> npt.NDArray[np.int64]:
     """(n,) groups of rows 0 to n - 1 that are joined by nodes n, n + 1, ..."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components

@@ -3,11 +3,12 @@
 The block of column c is X' diag(w p_c (1 - p_c)) X + penalty, which leaves out how classes curve together. Only a
 direction that conjugate gradients correct comes of it, so the sum is taken over a sample: rows are drawn in proportion
 to their weight w p_c (1 - p_c), which are the rows near the border of the class, at even steps of its running sum.
-Sampled second derivatives: Byrd, Chin, Neveitt and Nocedal, SIAM J. Optimization 21(3), 2011. Of 60,000 images in ten
-classes (512 columns, penalty 10), a certified gap of 1e-6 takes 49 passes over the rows with these blocks from 6,000
-rows, 457 with eigenvectors of X'diag(w)X and the exact diagonal in them, and 657 with those of the bound X'X / 2
-(Boehning, Ann. Inst. Statist. Math. 44, 1992). Where columns are so many that their blocks would not fit, they share
-one, each in proportion to its weights: slower, but small.
+Sampled second derivatives: Byrd, Chin, Neveitt and Nocedal, SIAM J. Optimization 21(3), 2011.
+
+In a trial on 60,000 images in ten classes (512 columns, penalty 10, blocks made anew every step) the same Newton steps
+took 49 passes over the rows with these blocks from 6,000 rows, 457 with eigenvectors of X'diag(w)X and the exact
+diagonal in them, and 657 with those of the bound X'X / 2 (Boehning, Ann. Inst. Statist. Math. 44, 1992). Where columns
+are so many that their blocks would not fit, they share one, each in proportion to its weights: slower, but small.
 """
 
 from collections.abc import Callable

@@ -21,6 +21,7 @@ from boda.heads.learner import Outputs, Predictor
 from boda.heads.predictors import predictor_of
 from boda.heads.preparation import Preparation
 from boda.heads.target import Blank
+from boda.heads.trying import try_out
 from boda.heads.vote_tree import VoteTree
 from boda.keys import shown, to_text
 from boda.recipe import Recipe
@@ -200,7 +201,7 @@ class Head:
         """
         _refuse_missing(["head.json"], files, where)
         try:
-            record = json.loads(files["head.json"])
+            record = json.loads(files["head.json"], parse_constant=_refuse_constant)
             if record["format"] > FORMAT:
                 raise NewerFormat(
                     f"{where}: a head of format {record['format']}, this boda knows {FORMAT}; update boda"
@@ -209,11 +210,25 @@ class Head:
             for name, digest in record["files"].items():
                 if sha256(files[name]).hexdigest() != digest:
                     raise Damaged(f"{where}: {name} is not the one of this head; write or train it again")
-            return _from_record(record, files)
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError, OSError) as error:
+            head = _from_record(record, files)
+            try_out(head)
+            return head
+        except Refused as refusal:
+            raise Damaged(f"{where}: this head does not fit together ({refusal}); train it again") from refusal
+        except _UNREADABLE as error:
             raise Damaged(
                 f"{where}: this head cannot be read ({type(error).__name__}: {error}); train it again"
             ) from error
+
+
+_UNREADABLE = (
+    ValueError, KeyError, TypeError, AttributeError, IndexError, OSError, ArithmeticError, RecursionError, MemoryError
+)  # fmt: skip
+"""What reading a file can end in that nobody vouches for."""
+
+
+def _refuse_constant(word: str) -> None:
+    raise ValueError(f"{word} is no JSON")
 
 
 def _refuse_missing(names: Sequence[str], files: Mapping[str, bytes], where: str) -> None:
@@ -287,6 +302,8 @@ def _rows_of(data: bytes) -> Trained:
 
     from boda.keys import from_text
 
+    if pq.read_metadata(io.BytesIO(data)).num_rows > len(data):  # a content alone has 32 bytes that nothing shortens
+        raise ValueError("rows.parquet says that it has more rows than bytes")
     table = pq.read_table(io.BytesIO(data))
     outputs = [table[name].to_numpy() for name in table.column_names if name.startswith("out_of_fold.")]
     return Trained(

@@ -16,9 +16,9 @@ from boda.errors import NotFound, Refused, SourceError
 from boda.heads.head import Head
 from boda.keys import shown, to_json
 from boda.pipelines.heads.agreement import Agreement, check_graph
-from boda.pipelines.heads.keeping import AnyHead, head_place, load_head
+from boda.pipelines.heads.keeping import AnyHead, head_place, load_head, write_folder
 from boda.pipelines.heads.one_graph import one_graph, plan_of
-from boda.pipelines.heads.publishing import publish, write_publication
+from boda.pipelines.heads.publishing import NAMES, publish
 from boda.pipelines.places import Where, opened, place_for
 from boda.pipelines.thumbnails import seen
 from boda.recipe import Recipe
@@ -112,7 +112,7 @@ def export_head(
     if as_graph:
         return _as_graph(loaded, encoders, real, place)
     made = publish(loaded, encoders, real, base=_bases(loaded.recipes), rows=rows)
-    write_publication(made.files, place)
+    write_folder(made.files, place, NAMES)
     sizes = {name: len(data) for name, data in sorted(made.files.items())}
     return ExportedHead(loaded.name, str(place), made.use.form, sizes, made.agreement, made.notes)
 

@@ -16,7 +16,7 @@ from boda.heads.inputs import Scaling
 from boda.heads.target import Kind
 from boda.pictures.page import write_page
 from boda.pipelines.heads.judging import judge
-from boda.pipelines.heads.keeping import check_can_keep, head_place, keep_head, write_head
+from boda.pipelines.heads.keeping import check_can_keep, head_place, keep_head, write_folder
 from boda.pipelines.heads.material import Material, Method, Plan, gather, learner_of
 from boda.pipelines.heads.reporting import AnyPage, page_place, report
 from boda.pipelines.places import Where, opened
@@ -104,7 +104,7 @@ def train(  # noqa: PLR0913 - each is an option of the command
     head = fit_head(there, material, name)
     keep_head(head, there)
     if folder is not None:
-        write_head(head, folder)
+        write_folder(head.files(), folder)
     if place is not None:
         write_page(report(there, head, material), place)
     return head

@@ -1,6 +1,7 @@
 """Where heads are kept: in a workspace by name, or in a folder."""
 
 import os
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
@@ -83,11 +84,22 @@ def head_place(place: str | os.PathLike[str], *, force: bool) -> Path:
     return folder
 
 
-def write_head(head: Head, folder: Path) -> None:
-    """Write a head as a folder that `--head FOLDER` takes."""
+def write_folder(files: Mapping[str, bytes], folder: Path, names: Collection[str] = FILES) -> None:
+    """Write a head as a folder that `--head FOLDER` takes. Other files there stay.
+
+    `head.json` goes first and comes last: a folder without it is no head, and so a half-written one is none.
+
+    Args:
+        files: by name.
+        folder: made if it is not there.
+        names: what such a folder may hold; what an older head left there under these goes.
+    """
     folder.mkdir(exist_ok=True)
-    # The description comes last: a folder without it is no head, and so a half-written one is none.
-    for name, data in sorted(head.files().items(), key=lambda pair: pair[0] == "head.json"):
+    for name in ("head.json", *names):
+        if name == "head.json" or name not in files:
+            (folder / name).unlink(missing_ok=True)
+    fsync_folder(folder)
+    for name, data in sorted(files.items(), key=lambda pair: pair[0] == "head.json"):
         write_whole(folder / name, lambda file, data=data: file.write(data))  # type: ignore[misc]
     fsync_folder(folder)
 

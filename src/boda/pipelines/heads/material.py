@@ -153,9 +153,11 @@ def _copies(assembled: Assembled) -> tuple[npt.NDArray[np.int64], str]:
     same = group_copies(assembled.contents, None).groups
     if assembled.unit is not None:
         same = join(same, sharing(assembled.files()))
+    if not assembled.inputs.features:
+        return same, ""
     if not wide or len(assembled) > LIMIT:
         why = f"more than {LIMIT:,} images" if wide else f"no features are {_WIDE} wide or more"
-        return same, f"near-duplicates were not looked for, only equal files: {why}" if assembled.inputs.features else ""
+        return same, f"near-duplicates were not looked for, only equal files: {why}"
     near = [group_copies(assembled.contents, one.array, index=one.index).groups for one in wide]
     return join(same, *near), ""
 

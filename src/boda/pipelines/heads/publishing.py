@@ -21,7 +21,6 @@ from boda.heads.parts import FeaturePart
 from boda.keys import shown
 from boda.pipelines.heads.agreement import TOLERANCE, Agreement, check_graph, made_images, worst
 from boda.pipelines.heads.one_graph import one_graph
-from boda.workspace.atomic import fsync_folder, write_whole
 
 GRAPH = "model.onnx"
 NAMES = (*FILES, *timm_layout.FILES, GRAPH)
@@ -84,20 +83,6 @@ def publish(
     files |= head.files(rows=rows)
     files["README.md"] = card(head.as_json(), use).encode()
     return Publication(files, use, agreement, tuple(notes))
-
-
-def write_publication(files: Mapping[str, bytes], folder: Path) -> None:
-    """Write the folder. What an older export left there under these names goes; other files stay.
-
-    `head.json` goes first and comes last: a folder without it is no head, and so a half-written one is none.
-    """
-    folder.mkdir(exist_ok=True)
-    for name in ("head.json", *NAMES):
-        if name == "head.json" or name not in files:
-            (folder / name).unlink(missing_ok=True)
-    for name, data in sorted(files.items(), key=lambda pair: pair[0] == "head.json"):
-        write_whole(folder / name, lambda file, data=data: file.write(data))  # type: ignore[misc]
-    fsync_folder(folder)
 
 
 def _in_timms_layout(
