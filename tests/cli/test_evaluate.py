@@ -47,6 +47,14 @@ def test_json_is_one_object(run, head, fresh):
 
 
 @pytest.mark.usefixtures("head")
+def test_a_head_of_another_workspace_is_named_by_it(run, scored, fresh):
+    """OTHER.boda/NAME; where that workspace has no such head, its own are told."""
+    assert one_object(run("evaluate", fresh.path, "--head", scored.path / "y", "--json"))["unseen"]["rows"] == 30
+    line = one_line(run("evaluate", fresh.path, "--head", scored.path / "z"))
+    assert line == f"boda: z: no head of this name, and no folder with one. {scored.path} has: y"
+
+
+@pytest.mark.usefixtures("head")
 def test_where_all_was_trained_on_only_training_is_told(run, scored):
     """Nothing is tested on what was learned from."""
     record = one_object(run("evaluate", scored.path, "--head", "y", "--json"))

@@ -48,9 +48,19 @@ def test_scores_that_say_all_or_nothing_have_a_limit(rng):
     """Always right: as cold as it gets; always wrong: as hot; no rows: as they are."""
     truth = rng.integers(3, size=50)
     right = np.eye(3)[truth]
-    assert fit_temperature(right, truth).value == pytest.approx(1e-3)
+    assert fit_temperature(right, truth).value == pytest.approx(0.1)
     assert fit_temperature(-right, truth).value == pytest.approx(1e3)
     assert fit_temperature(np.zeros((0, 3)), np.zeros(0, int)).value == 1
+
+
+def test_folds_that_say_nothing_do_not_make_another_certain():
+    """Four folds with scores of 1e-7 that are right by luck do not turn the fifth's 0.03 into certainty."""
+    truth = np.tile([0, 0, 0, 1], 10)
+    folds = np.arange(40) % 5
+    size = np.where(folds == 0, 0.03, 1e-7)
+    scores = np.stack([size, -size], axis=1)
+    loss = -np.log(cross_fitted(scores, truth, folds)[np.arange(40), truth])
+    assert loss.max() < 1.1
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e-3, 300.0])

@@ -69,6 +69,27 @@ def test_the_logarithm_of_a_column():
         asked({"price": [10.0, 0.0]}, "log10(price)")
 
 
+@pytest.mark.parametrize(
+    ("columns", "text", "kind", "words"),
+    [
+        ({"y": [1.5, float("inf"), 2.5]}, "y", None, r"1\.png is inf, but a target of number holds finite numbers"),
+        ({"y": [None, 0.5, 1.0]}, "y", "labels", r"1\.png is \[0\.5\], but a target of labels holds 0, 1 or nothing"),
+        ({"n_1": [3, 9], "n_2": [1, -9]}, "n_*", None, r"1\.png is \[ 9\. -9\.\], but .* holds counts from 0 up"),
+        ({"y": [1.5, 2.5]}, "y", "ratings", "ratings are counts, .* a mean rating is a number, --as number"),
+    ],
+)
+def test_values_that_no_target_can_have_are_named_by_their_image(columns, text, kind, words):
+    """Which image, what it says, and what would be right; rows without a value do not shift it."""
+    with pytest.raises(Refused, match=words):
+        asked(columns, text, kind=kind)
+
+
+def test_whole_numbers_beyond_those_of_floating_point():
+    """Sizes of 2^60 are numbers, rounded as floating point is."""
+    _, target = asked({"y": [2**60 + 3**row for row in range(30)]}, "y", kind="number")
+    assert target.values[0] == 2.0**60
+
+
 def test_rating_counts_by_pattern():
     """Columns found by a pattern are ratings worth the numbers at their ends; rows without ratings are left out."""
     rows, target = asked({"count_1": [1, 0, 2], "count_2": [3, 0, None], "other": [9, 9, 9]}, "count_*")
@@ -120,9 +141,7 @@ def test_votes_by_a_tree(tmp_path):
     """Columns `question_answer` with an ending become counts in the order of the tree."""
     tree = tmp_path / "tree.toml"
     tree.write_text('name = "two"\n\n[[question]]\nname = "shape"\nanswers = ["round", "flat"]\n')
-    rows, target = asked(
-        {"shape_round_n": [3, 0, 1], "shape_flat_n": [1, 0, None]}, "*_n", tree=str(tree)
-    )
+    rows, target = asked({"shape_round_n": [3, 0, 1], "shape_flat_n": [1, 0, None]}, "*_n", tree=str(tree))
     assert target.kind == "votes"
     assert rows.tolist() == [0, 2]
     assert target.values.tolist() == [[3.0, 1.0], [1.0, 0.0]]

@@ -9,6 +9,7 @@ from boda.errors import Refused
 from boda.heads.crossfit import cross_fit, fit
 from boda.heads.design import Design
 from boda.heads.inputs import FeatureInput, Inputs, NumberInput
+from boda.heads.ridge import Ridge
 from boda.heads.target import Target
 
 N = 60
@@ -117,3 +118,14 @@ def test_lengths_that_differ_and_one_fold_are_refused() -> None:
     values[41] = np.inf
     with pytest.raises(Refused, match="row 41"):
         cross_fit(Inputs((NumberInput("x", values),)), TARGET, Watching(), FOLDS, groups=np.arange(N), rng=rng)
+
+
+@pytest.mark.parametrize("groups", [2, 3, 4])
+def test_a_few_groups_can_still_be_learned_from(groups):
+    """Weighing features against columns needs groups enough to choose a penalty beside it, else it is left out."""
+    rng = np.random.default_rng(21)
+    x = rng.normal(size=(24, 5)).astype(np.float32)
+    inputs = Inputs((FeatureInput("f", "", x), NumberInput("iso", rng.normal(size=24))))
+    target = Target("number", "y", x[:, 0].astype(np.float64))
+    _, model = fit(inputs, target, Ridge(), groups=np.arange(24) % groups, rng=np.random.default_rng(0))
+    assert model.outputs(np.zeros((1, 6), np.float32)).shape == (1, 1)

@@ -263,7 +263,7 @@ def test_units_that_share_a_file_are_on_one_side(tmp_path):
     house = [str(row // 2) for row in range(80)]
     y = x.reshape(40, 2, 3)[:, :, 0].mean(axis=1).repeat(2)
     workspace = synthetic_workspace(
-        tmp_path / "w.boda", {"f": x}, {"house": house, "y": y.tolist()}, same_file={row: 0 for row in range(1, 20, 2)}
+        tmp_path / "w.boda", {"f": x}, {"house": house, "y": y.tolist()}, same_file=dict.fromkeys(range(1, 20, 2), 0)
     )
     head = boda.train(workspace, "y", unit="house", page=False)
     assert len(set(head.trained.folds[:10].tolist())) == 1
@@ -275,7 +275,7 @@ def test_a_target_that_a_unit_disagrees_about_is_refused(tmp_path):
     rng = np.random.default_rng(12)
     columns = {"house": [str(row // 2) for row in range(40)], "y": rng.normal(size=40).tolist()}
     workspace = synthetic_workspace(tmp_path / "w.boda", {"f": rng.normal(size=(40, 3))}, columns)
-    with pytest.raises(Refused, match="'y' says both .* of house 0"):
+    with pytest.raises(Refused, match=r"'y' says both .* of house 0"):
         boda.train(workspace, "y", unit="house", page=False)
 
 

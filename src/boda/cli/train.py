@@ -155,4 +155,5 @@ def said_trust(record: Any) -> Iterator[Said]:
         )
     if ceiling := record.get("ceiling"):
         best = ceiling["spearman"]["value"]
-        yield f"ceiling: {ceiling['raters']:.0f} raters an image allow a Spearman of about {best:.2f} at most"
+        most = "no Spearman: no rating differs" if best is None else f"a Spearman of about {best:.2f} at most"
+        yield f"ceiling: {ceiling['raters']:.0f} raters an image allow {most}"

@@ -16,8 +16,9 @@ from boda.errors import Refused
 from boda.evaluation.plain import as_plain
 from boda.evaluation.weighted import Floats
 
-_HOTTEST = 1e3
-"""Temperatures are sought between 1 / 1000 and 1000: scores that say nothing, or nothing wrong, have none."""
+_COLDEST, _HOTTEST = 0.1, 1e3
+"""Temperatures are sought between these: scores that say nothing, or nothing wrong, have none. Where four folds say
+next to nothing, a colder one fits their noise for free and makes a fold that says little certain of it."""
 
 
 def softmax(scores: Floats) -> Floats:
@@ -99,12 +100,12 @@ def fit_temperature(scores: Floats, truth: npt.NDArray[np.int64]) -> Temperature
         expected = (softmax(scores * np.exp(log_inverse)) * scores).sum(axis=1)
         return float(expected.mean() - of_truth)
 
-    coldest = float(np.log(_HOTTEST))
-    if slope(-coldest) >= 0:
+    hottest, coldest = -float(np.log(_HOTTEST)), -float(np.log(_COLDEST))
+    if slope(hottest) >= 0:
         return Temperature(_HOTTEST)
     if slope(coldest) <= 0:
-        return Temperature(1 / _HOTTEST)
-    return Temperature(float(np.exp(-brentq(slope, -coldest, coldest, xtol=1e-10))))
+        return Temperature(_COLDEST)
+    return Temperature(float(np.exp(-brentq(slope, hottest, coldest, xtol=1e-10))))
 
 
 def fit_platt(scores: Floats, truth: Floats) -> Platt:

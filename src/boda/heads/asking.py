@@ -11,7 +11,7 @@ import numpy.typing as npt
 from boda.errors import Refused
 from boda.heads import columns
 from boda.heads.inputs import Rows
-from boda.heads.target import Kind, Target
+from boda.heads.target import Kind, Target, first_bad
 from boda.keys import shown
 
 if TYPE_CHECKING:
@@ -110,7 +110,21 @@ def _kind_of_many(table: "pa.Table", names: list[str]) -> Kind:
 def _number(table: "pa.Table", asked: Asked) -> tuple[Rows, Target]:
     values = columns.numbers(table, asked.text)
     rows = np.flatnonzero(~np.isnan(values))
+    _refuse_bad(table, asked, "number", values, rows)
     return rows, Target("number", asked.text, values[rows])
+
+
+def _refuse_bad(table: "pa.Table", asked: Asked, kind: Kind, values: npt.NDArray[np.float64], rows: Rows) -> None:
+    """Say which image has a value that no target of this kind can have."""
+    bad = first_bad(kind, values[rows], 0)
+    if bad is None:
+        return
+    held = {"number": "finite numbers", "labels": "0, 1 or nothing"}.get(kind, "counts from 0 up")
+    key, value = columns.row_name(table, int(rows[bad])), values[rows[bad]]
+    raise Refused(
+        f"target {shown(asked.text)!r}: {key} is {value}, but a target of {kind} holds {held}: mend it, leave it empty, "
+        "or say what it is with --as"
+    )
 
 
 def _class(table: "pa.Table", asked: Asked) -> tuple[Rows, Target]:
@@ -148,6 +162,7 @@ def _labels(table: "pa.Table", asked: Asked) -> tuple[Rows, Target]:
     names = tuple(asked.names or found)
     values = np.stack([_zero_one(table, name) for name in names], axis=1)
     rows = np.flatnonzero(~np.isnan(values).all(axis=1))
+    _refuse_bad(table, asked, "labels", values, rows)
     return rows, Target("labels", asked.text, values[rows], names)
 
 
@@ -188,13 +203,20 @@ def _ratings(table: "pa.Table", asked: Asked) -> tuple[Rows, Target]:
     else:
         names = tuple(asked.names or found)
         counts = np.stack([columns.numbers(table, name) for name in names], axis=1)
-    rows = np.flatnonzero(np.nansum(counts, axis=1) > 0)
-    return rows, Target("ratings", asked.text, np.nan_to_num(counts[rows]), names, _levels(names))
+    counts = np.where(np.isnan(counts), 0.0, counts)
+    rows = np.flatnonzero((counts != 0).any(axis=1))
+    _refuse_bad(table, asked, "ratings", counts, rows)
+    return rows, Target("ratings", asked.text, counts[rows], names, _levels(names))
 
 
 def _counts_of_lists(
     table: "pa.Table", name: str, names: tuple[str, ...]
 ) -> tuple[npt.NDArray[np.float64], tuple[str, ...]]:
+    if not columns.is_list(columns.column(table, name)):
+        raise Refused(
+            f"target {shown(name)!r}: ratings are counts, in several columns ('{shown(name)}_*', or names with commas "
+            "between) or a list a row; a mean rating is a number, --as number"
+        )
     rows = columns.lists(table, name)
     widths = {len(row) for row in rows if row is not None}
     if len(widths) != 1:

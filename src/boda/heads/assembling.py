@@ -18,6 +18,9 @@ from boda.workspace.workspace import Workspace
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_FEW = 8
+"""Views that a message names."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -175,8 +178,11 @@ def assemble(
         return Assembled(keys, contents, Inputs(blocks), here, None, left_out)
     assembled = _assemble_units(here, wanted, arrays, places, unit, left_out)
     if not len(assembled) and not may_be_empty:
-        views = f" ({', '.join(assembled.unit.views)})" if assembled.unit and assembled.unit.views else ""
-        raise Refused(f"no {shown(unit.column)} has all its views{views}")
+        if unit.view is None:
+            raise Refused(f"no image has a value of {shown(unit.column)!r}: give another --unit")
+        views = assembled.unit.views if assembled.unit else ()
+        named = ", ".join(map(shown, views[:_FEW])) + (f" and {len(views) - _FEW:,} more" if len(views) > _FEW else "")
+        raise Refused(f"no {shown(unit.column)} has all its views: {named or 'there are none'}")
     return assembled
 
 

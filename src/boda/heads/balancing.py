@@ -46,10 +46,11 @@ def balanced(
     columns = np.zeros(design.width, bool)
     for block in inputs.features:
         columns[preparation.parts[block.name]] = True
+    seed = int(rng.integers(2**63))  # the same inner folds for every weight
     errors = []
     for weight in WEIGHTS:
         scaled = _scaled(design, np.where(columns, weight, 1.0).astype(np.float32))
-        errors.append(sum(_error(scaled, target, learner, folds == fold, groups, rng) for fold in tested))
+        errors.append(sum(_error(scaled, target, learner, folds == fold, groups, seed) for fold in tested))
     return preparation.weighed(WEIGHTS[int(np.argmin(errors))])
 
 
@@ -59,16 +60,19 @@ def _error(
     learner: Learner,
     held_out: npt.NDArray[np.bool_],
     groups: npt.NDArray[np.int64],
-    rng: np.random.Generator,
+    seed: int,
 ) -> float:
     rows, away = np.flatnonzero(~held_out), np.flatnonzero(held_out)
-    model = learner.fit(design.take(rows), target.take(rows), groups=groups[rows], rng=rng)
+    model = learner.fit(design.take(rows), target.take(rows), groups=groups[rows], rng=np.random.default_rng(seed))
     return loss(target.take(away), model.outputs(design.take(away).dense()))
 
 
 def is_to_be_balanced(inputs: Inputs, target: Target, learner: Learner, groups: npt.NDArray[np.int64]) -> bool:
-    """Whether there is anything to weigh, an error to weigh it by, and a learner with a penalty to be unfair."""
-    both = bool(inputs.features and inputs.columns) and len(np.unique(groups)) > 1
+    """Whether there is anything to weigh, an error to weigh it by, and a learner with a penalty to be unfair.
+
+    Of two groups an inner fold would leave one, on which no learner can choose its penalty.
+    """
+    both = bool(inputs.features and inputs.columns) and len(np.unique(groups)) > 2
     return both and target.kind in {"number", "class"} and hasattr(learner, "penalties")
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from boda.errors import NotFound, Refused
-from boda.keys import shown
+from boda.keys import from_text, shown
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -65,7 +65,7 @@ def numbers(table: "pa.Table", name: str) -> npt.NDArray[np.float64]:
     values = column(table, call[2] if call else name)
     if not is_number(values):
         raise Refused(f"column {shown(name)!r} holds {values.type}, not numbers")
-    plain: npt.NDArray[np.float64] = np.array(values.cast(pa.float64()).to_numpy(), np.float64)
+    plain: npt.NDArray[np.float64] = np.array(values.cast(pa.float64(), safe=False).to_numpy(), np.float64)
     if call is None:
         return plain
     function = _FUNCTIONS[call[1]]
@@ -74,7 +74,7 @@ def numbers(table: "pa.Table", name: str) -> npt.NDArray[np.float64]:
         plain[known] = [function(value) for value in plain[known]]
     except ValueError:
         bad = next(row for row in np.flatnonzero(known) if plain[row] < 0 or (plain[row] == 0 and "log" in call[1]))
-        key = shown(str(table["key"][int(bad)])) if "key" in table.column_names else f"row {bad}"
+        key = row_name(table, int(bad))
         raise Refused(f"{name} has no value at {key}, where {call[2]} is {plain[bad]:g}") from None
     return plain
 
@@ -83,6 +83,11 @@ def inside(name: str) -> str:
     """The column that a function is of, as `price` of `log10(price)`; the name itself where it is none."""
     call = _CALL.match(name)
     return call[2] if call else name
+
+
+def row_name(table: "pa.Table", row: int) -> str:
+    """What a message calls a row: the key of its image."""
+    return shown(from_text(str(table["key"][row]))) if "key" in table.column_names else f"row {row}"
 
 
 def texts(table: "pa.Table", name: str) -> npt.NDArray[np.object_]:

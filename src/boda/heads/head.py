@@ -304,7 +304,7 @@ def _rows_of(data: bytes) -> Trained:
 
     if pq.read_metadata(io.BytesIO(data)).num_rows > len(data):  # a content alone has 32 bytes that nothing shortens
         raise ValueError("rows.parquet says that it has more rows than bytes")
-    table = pq.read_table(io.BytesIO(data))
+    table = pq.read_table(io.BytesIO(data), use_threads=False, pre_buffer=False)  # threads: workspace/label_files.py
     outputs = [table[name].to_numpy() for name in table.column_names if name.startswith("out_of_fold.")]
     return Trained(
         tuple(from_text(key) for key in table["key"].to_pylist()),

@@ -56,16 +56,8 @@ class Target:
         values, wide = self.values, self.kind in {"labels", "ratings", "votes"}
         if values.ndim != (2 if wide else 1) or (wide and values.shape[1] != len(self.names)):
             raise Refused(f"target {self.name!r}: a target of {self.kind} cannot have the shape {values.shape}")
-        if self.kind == "class":
-            bad = ~np.isin(values, np.arange(len(self.names)))
-        elif self.kind == "labels":
-            bad = ~(np.isin(values, (0.0, 1.0)) | np.isnan(values)).all(axis=1)
-        elif self.kind == "number":
-            bad = ~np.isfinite(values)
-        else:
-            bad = ~(np.isfinite(values) & (values >= 0)).all(axis=1)
-        if bad.any():
-            row = int(np.flatnonzero(bad)[0])
+        row = first_bad(self.kind, values, len(self.names))
+        if row is not None:
             raise Refused(f"target {self.name!r}: row {row} is {values[row]}, which is no value of {self.kind}")
         if self.kind == "ratings" and len(self.levels) != len(self.names):
             raise Refused(f"target {self.name!r}: {len(self.names)} ratings need as many levels")
@@ -86,3 +78,16 @@ class Target:
     def blank(self) -> Blank:
         """The same without values."""
         return Blank(self.kind, self.name, self.names, self.levels, self.tree)
+
+
+def first_bad(kind: Kind, values: npt.NDArray[Any], classes: int) -> int | None:
+    """The first row whose values are none that a target of this kind can have; None where all are well."""
+    if kind == "class":
+        bad = ~np.isin(values, np.arange(classes))
+    elif kind == "labels":
+        bad = ~(np.isin(values, (0.0, 1.0)) | np.isnan(values)).all(axis=1)
+    elif kind == "number":
+        bad = ~np.isfinite(values)
+    else:
+        bad = ~(np.isfinite(values) & (values >= 0)).all(axis=1)
+    return int(bad.argmax()) if bad.any() else None

@@ -1,5 +1,6 @@
 """Train: features and columns of a workspace become a head, tested on rows it had not seen."""
 
+import hashlib
 import os
 import re
 from collections.abc import Sequence
@@ -21,6 +22,9 @@ from boda.pipelines.heads.material import Material, Method, Plan, gather, learne
 from boda.pipelines.heads.reporting import AnyPage, page_place, report
 from boda.pipelines.places import Where, opened
 from boda.workspace.workspace import Workspace
+
+_LONGEST = 80
+"""Signs of a target that go into the name of its head."""
 
 
 def train(  # noqa: PLR0913 - each is an option of the command
@@ -141,7 +145,12 @@ def fit_head(workspace: Workspace, material: Material, name: str) -> Head:
 def tame(target: str) -> str:
     """A name for a head from what it predicts: letters, digits, `.`, `-` and `_`.
 
-    >>> tame("log10(price_usd)"), tame("derived_label=merger")
-    ('log10-price_usd', 'derived_label-merger')
+    Letters of other alphabets cannot stay; a digest stands for them, so that no head takes the place of another.
+
+    >>> tame("log10(price_usd)"), tame("derived_label=merger"), tame("점수")
+    ('log10-price_usd', 'derived_label-merger', 'head-27651621')
     """
-    return re.sub(r"[^0-9A-Za-z._-]+", "-", target).strip("-.") or "head"
+    plain = re.sub(r"[^0-9A-Za-z._-]+", "-", target).strip("-.")[:_LONGEST] or "head"
+    if target.isascii() and len(target) <= _LONGEST:
+        return plain
+    return f"{plain}-{hashlib.sha256(os.fsencode(target)).hexdigest()[:8]}"

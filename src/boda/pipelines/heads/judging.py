@@ -252,6 +252,8 @@ def _ceiling(material: Material, rng: np.random.Generator) -> dict[str, Any]:
     """How well the mean of so many raters can be predicted at all, where counts or SD and N are known."""
     target, table = material.target, material.assembled.table
     if target.kind == "ratings":
+        if not (target.values.sum(axis=1) > 1).any():
+            return {}  # one rater an image: nothing is known of how raters differ
         found = ceiling.ceiling_of_counts(target.values, np.array(target.levels), rng=rng, level=LEVEL)
         return {"ceiling": found.as_json()}
     stem = target.name.removesuffix("_mean")
@@ -259,7 +261,9 @@ def _ceiling(material: Material, rng: np.random.Generator) -> dict[str, Any]:
     if target.kind != "number" or stem == target.name or not {spread, raters} <= set(table.column_names):
         return {}
     spreads, counts = columns.numbers(table, spread), columns.numbers(table, raters)
-    known = ~np.isnan(spreads) & (counts > 0)
+    known = np.isfinite(spreads) & np.isfinite(counts) & (counts > 0)
+    if known.sum() < 3:
+        return {}
     found = ceiling.ceiling_of_means(target.values[known], spreads[known], counts[known], rng=rng, level=LEVEL)
     return {"ceiling": found.as_json()}
 

@@ -31,7 +31,7 @@ def load_head(head: AnyHead, workspace: Workspace | None = None) -> Head:
         return head
     name = os.fspath(head)
     above, _, last = name.rpartition("/")
-    if workspace is None and above and is_workspace(os.fsencode(above)):
+    if above and is_workspace(os.fsencode(above)):  # no name of a head has a slash
         return load_head(last, open_workspace(above))
     if workspace is not None and name in {one.name for one in workspace.results(KIND)}:
         return Head.from_files(workspace.result(KIND, name), f"{workspace.path}: head {shown(name)}")
@@ -79,6 +79,8 @@ def head_place(place: str | os.PathLike[str], *, force: bool) -> Path:
         raise NotFound(f"{shown(str(folder.parent))}: no such folder to write into; make it first")
     if folder.exists() and not folder.is_dir():
         raise Refused(f"{shown(str(folder))}: is a file; a head is written as a folder")
+    if is_workspace(os.fsencode(folder)):
+        raise Refused(f"{shown(str(folder))}: is a workspace, where heads are kept anyway; give another folder")
     if folder.exists() and not force and any(folder.iterdir()):
         raise Refused(f"{shown(str(folder))}: is there already; give --force to write over it, or another name")
     return folder

@@ -127,8 +127,10 @@ def gather(workspace: Workspace, plan: Plan) -> Material:
     unknown = len(everything) - len(rows)
     left_out = dict(everything.left_out) | ({"no target": unknown} if unknown else {})
     if len(target) < 2 * plan.folds:
-        raise Refused(f"{len(target)} rows are too few for {plan.folds} folds: label more images, or give --folds 2")
+        fewer = f", or give --folds {len(target) // 2}" if len(target) >= 4 else ""
+        raise Refused(f"{len(target)} rows are too few for {plan.folds} folds: label more images{fewer}")
     asked_of = columns_asked(everything.table, plan.asked)
+    _refuse_the_answer(wanted, asked_of)
     column = plan.groups or _group_column(assembled, asked_of)
     for name in [*asked_of, *([column] if column is not None else [])]:
         assembled.refuse_disagreement(name)
@@ -160,6 +162,14 @@ def _copies(assembled: Assembled) -> tuple[npt.NDArray[np.int64], str]:
         return same, f"near-duplicates were not looked for, only equal files: {why}"
     near = [group_copies(assembled.contents, one.array, index=one.index).groups for one in wide]
     return join(same, *near), ""
+
+
+def _refuse_the_answer(wanted: Sequence[Wanted], asked_of: Sequence[str]) -> None:
+    """A head that is given the column it is to learn predicts nothing, and looks perfect."""
+    given = {name for one in wanted if one.recipe is None for name in (one.name, columns.inside(one.name))}
+    for name in asked_of:
+        if name in given:
+            raise Refused(f"column {shown(name)!r} is the target and an input: leave it out of --inputs")
 
 
 def _refuse_groups_that_are_classes(target: Target, groups: npt.NDArray[np.int64], column: str) -> None:
