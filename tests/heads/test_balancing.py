@@ -62,4 +62,5 @@ def test_only_what_can_be_weighed_is():
     assert not is_to_be_balanced(inputs.only(["a"]), number, Ridge(), groups)
     assert not is_to_be_balanced(inputs, counts, Ridge(), groups)
     assert not is_to_be_balanced(inputs, number, Mlp(), groups)
+    assert not is_to_be_balanced(inputs, number, Ridge((3.0,)), groups)
     assert not is_to_be_balanced(inputs, number, Ridge(), np.zeros(20, np.int64))

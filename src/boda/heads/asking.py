@@ -122,8 +122,8 @@ def _refuse_bad(table: "pa.Table", asked: Asked, kind: Kind, values: npt.NDArray
     held = {"number": "finite numbers", "labels": "0, 1 or nothing"}.get(kind, "counts from 0 up")
     key, value = columns.row_name(table, int(rows[bad])), values[rows[bad]]
     raise Refused(
-        f"target {shown(asked.text)!r}: {key} is {value}, but a target of {kind} holds {held}: mend it, leave it empty, "
-        "or say what it is with --as"
+        f"target {shown(asked.text)!r}: {key} is {value}, but a target of {kind} holds {held}: mend it, leave it "
+        "empty, or say what it is with --as"
     )
 
 

@@ -68,12 +68,13 @@ def _error(
 
 
 def is_to_be_balanced(inputs: Inputs, target: Target, learner: Learner, groups: npt.NDArray[np.int64]) -> bool:
-    """Whether there is anything to weigh, an error to weigh it by, and a learner with a penalty to be unfair.
+    """Whether there is anything to weigh, an error to weigh it by, and a learner that chooses its penalty.
 
     Of two groups an inner fold would leave one, on which no learner can choose its penalty.
     """
     both = bool(inputs.features and inputs.columns) and len(np.unique(groups)) > 2
-    return both and target.kind in {"number", "class"} and hasattr(learner, "penalties")
+    penalties = getattr(learner, "penalties", ())
+    return both and target.kind in {"number", "class"} and (penalties is None or len(penalties) > 1)
 
 
 def loss(target: Target, outputs: Outputs) -> float:
