@@ -195,3 +195,15 @@ def test_units_without_all_their_images_have_a_row_too(run, tmp_path):
     last = record["predictions"][-1]
     assert (last["key"], last["prediction"], last["trained_on"]) == ("house 30", None, False)
     assert "missing" in last["reason"]
+
+
+def test_the_columns_of_a_manifest_are_those_of_its_images(run, heads, new, tmp_path):
+    """A list of images that has the columns of a head needs no --from; where there are no images its folder is told."""
+    (new / "list.csv").write_text("file,iso\nred 1.png,0.5\nnever seen.png,-1\n")
+    result = run("predict", new / "list.csv", "--head", f"{heads.path}/both", "--json")
+    rows = one_object(result)["predictions"]
+    assert [row["key"] for row in rows] == ["red 1.png", "never seen.png"]
+    assert rows[0]["prediction"] - rows[1]["prediction"] > 1
+    (tmp_path / "empty").mkdir()
+    line = one_line(run("predict", tmp_path / "empty", "--head", f"{heads.path}/colour"))
+    assert line == f"boda: no images in {tmp_path / 'empty'}: nothing to embed"

@@ -73,6 +73,42 @@ def test_no_image_of_any_unit(tmp_path):
         boda.train(workspace, "y", unit="two", view="each", page=False)
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"target_kind": "klass"}, "target_kind is 'klass'; it can be 'number', 'class'"),
+        ({"method": "tree"}, "method is 'tree'; it can be 'auto', 'linear', 'mlp'"),
+        ({"scaling": "L2"}, "scaling is 'L2'; it can be 'standardised', 'normalised', 'raw'"),
+        ({"loss": "mse"}, "loss is 'mse'; it can be 'likelihood', 'emd'"),
+        ({"seed": -1}, "seed is -1"),
+        ({"folds": 1}, "1 folds hold nothing out"),
+    ],
+)
+def test_misspelt_options_are_not_taken_for_others(tmp_path, options, words):
+    """In Python as on the command line: what it is, and what it can be."""
+    with pytest.raises(Refused, match=words):
+        boda.train(wide(tmp_path, y=np.arange(60.0).tolist()), "y", page=False, **options)
+
+
+def test_inputs_as_on_the_command_line_and_an_open_workspace(tmp_path):
+    """Names with commas between are names, not letters; and predict takes the workspace that train took."""
+    workspace = wide(tmp_path, y=np.arange(60.0).tolist(), z=np.arange(60.0)[::-1].tolist())
+    head = boda.train(workspace, "y", inputs="plain, z", page=False)
+    assert [one.name for one in head.wanted] == ["plain", "z"]
+    assert boda.predict(workspace, head=head).table().equals(boda.predict(workspace.path, head="y").table())
+
+
+def test_a_head_of_votes_is_tested_by_its_own_tree(tmp_path):
+    """The file that it was read from may be gone, or say something else by now."""
+    tree = tmp_path / "tree.toml"
+    tree.write_text('name = "two"\n\n[[question]]\nname = "shape"\nanswers = ["round", "flat"]\n')
+    counts = np.random.default_rng(3).integers(1, 20, size=(2, 60)).tolist()
+    workspace = wide(tmp_path, shape_round=counts[0], shape_flat=counts[1])
+    head = boda.train(workspace, "shape", tree=str(tree), page=False)
+    tree.unlink()
+    assert boda.evaluate(workspace, head).trained_on == 60
+
+
 def test_targets_in_other_alphabets_have_heads_of_their_own():
     """What cannot be in a name is told apart by a digest; plain names stay as they are."""
     assert tame("y") == "y"

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 )
 @click.option("--groups", metavar="COLUMN", help="Rows that agree here are never on both sides of a test.")
 @click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--to", type=PATH, metavar="FILE.svg", help="The picture. [default: NAME-compare/ beside the workspace]")
 @force_option
 @spoken

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @click.command(epilog="Example: boda evaluate new_photos.boda --head score")
 @workspace_argument
 @click.option("--head", required=True, type=PATH, metavar="NAME|DIR", help="Its name in the workspace, or its folder.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the bootstrap.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the bootstrap.")
 @spoken
 @click.pass_obj
 def evaluate(show: Show, /, workspace: str, head: str, seed: int) -> None:

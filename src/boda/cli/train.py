@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 @click.option("--unit", metavar="COLUMN", help="Images that agree here are one row: the photographs of one house.")
 @click.option("--view", metavar="COLUMN", help="Of a unit: tells its images apart. [default: they are averaged]")
 @click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--name", metavar="NAME", help="Of the head in the workspace. [default: the target]")
 @click.option("--to", type=PATH, metavar="DIR", help="Write the head as a folder too.")
 @click.option("--page", type=PATH, metavar="FILE.html", help="The report. [default: in NAME-train/ beside W]")

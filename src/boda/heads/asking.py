@@ -50,15 +50,20 @@ class Asked:
         return cls(**{**record, "names": tuple(record["names"])})
 
 
-def read_target(table: "pa.Table", asked: Asked) -> tuple[Rows, Target]:
+def read_target(table: "pa.Table", asked: Asked, tree: "VoteTree | None" = None) -> tuple[Rows, Target]:
     """The rows of a table whose target is known, and the target of these.
+
+    Args:
+        table: of rows.
+        asked: what is read from it.
+        tree: of a head that exists: its own, whatever is in the file that it came from by now.
 
     Raises:
         NotFound: no such column.
         Refused: no row is known, the values do not suit the kind, or only one class is there.
     """
-    read = _READERS[asked.kind or _kind(table, asked)]
-    rows, target = read(table, asked)
+    kind = asked.kind or _kind(table, asked)
+    rows, target = _votes(table, asked, tree) if kind == "votes" else _READERS[kind](table, asked)
     if not len(rows):
         raise Refused(f"target {shown(asked.text)!r}: no image has a value of it; join labels with: boda label")
     if target.kind == "class" and not asked.names and len(np.unique(target.values)) < 2:
@@ -241,12 +246,12 @@ def _level(name: str) -> float | None:
         return float(end[0]) if end else None
 
 
-def _votes(table: "pa.Table", asked: Asked) -> tuple[Rows, Target]:
+def _votes(table: "pa.Table", asked: Asked, tree: "VoteTree | None") -> tuple[Rows, Target]:
     from boda.heads.trees import load_tree
 
     if asked.tree is None:
         raise Refused("votes need a tree that says which answer leads to which question: --tree gz2, decals or FILE")
-    tree = load_tree(asked.tree)
+    tree = tree or load_tree(asked.tree)
     counts = _votes_in(table, tree, asked)
     rows = np.flatnonzero(np.nansum(counts, axis=1) > 0)
     return rows, Target("votes", asked.text, np.nan_to_num(counts[rows]), tree.columns, tree=tree)
@@ -269,4 +274,4 @@ def _votes_in(table: "pa.Table", tree: "VoteTree", asked: Asked) -> npt.NDArray[
     return found
 
 
-_READERS = {"number": _number, "class": _class, "labels": _labels, "ratings": _ratings, "votes": _votes}
+_READERS = {"number": _number, "class": _class, "labels": _labels, "ratings": _ratings}

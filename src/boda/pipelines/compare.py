@@ -18,7 +18,7 @@ from boda.heads.crossfit import cross_fit
 from boda.heads.inputs import Scaling
 from boda.heads.target import Kind
 from boda.pipelines.heads.judging import folds_record, measures, metrics_known, primary_of, trivial_scores
-from boda.pipelines.heads.material import Material, Method, Plan, gather, learner_of
+from boda.pipelines.heads.material import Material, Method, Plan, gather, learner_of, names_in
 from boda.pipelines.places import Where, folder_beside, opened, place_for
 from boda.workspace.atomic import write_whole
 from boda.workspace.workspace import Workspace
@@ -60,7 +60,7 @@ def compare(
     workspace: Where,
     target: str,
     *,
-    inputs: Sequence[str] = (),
+    inputs: str | Sequence[str] = (),
     target_kind: Kind | None = None,
     tree: str | None = None,
     total: str | None = None,
@@ -103,7 +103,7 @@ def compare(
         there.recipe()  # says what to do
     names = [_name(one.name, one.id, [other.name for other in recipes]) for one in recipes]
     sets = [(name,) for name in names] + ([tuple(names)] if together and len(names) > 1 else [])
-    asked = Asked(target, target_kind, tree, total)
+    asked, inputs = Asked(target, target_kind, tree, total), names_in(inputs)
     first = gather(there, Plan(asked, (*names, *inputs), groups=groups, folds=folds, seed=seed))
     tried = [method for method in methods if method != "mlp" or first.target.kind in {"number", "class"}]
     if not tried:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _TOPK = 5
 
-Images: TypeAlias = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+Images: TypeAlias = str | os.PathLike[str] | Workspace | Sequence[str | os.PathLike[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +153,8 @@ def predict(
         NotFound, SourceError: an image or folder is not there or cannot be listed.
         UnknownEncoder, MissingExtra, NotOffline: the encoder cannot be loaded.
     """
+    if isinstance(images, Workspace):
+        images = images.path
     given = [images] if isinstance(images, str | os.PathLike) else list(images)
     if not given or topk < 1:
         raise Refused("predict needs at least one image, and topk of at least 1")

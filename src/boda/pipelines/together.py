@@ -4,12 +4,16 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from boda.errors import Refused
 from boda.sources.base import Blob, Description, ImageRef, Source, Unlistable
 from boda.sources.opening import open_described, open_source
 from boda.sources.single import SingleFile
 from boda.sources.walking import is_workspace
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def together(given: Sequence[str | os.PathLike[str]]) -> "Together":
@@ -45,7 +49,8 @@ class Together:
     def description(self) -> Description:
         """Only whether decoders need the network."""
         kinds = {source.description["kind"] for _, source in self.sources}
-        return {"kind": "url" if "url" in kinds else "together", "root": ""}
+        root = ", ".join(where for where, _ in self.sources)
+        return {"kind": "url" if "url" in kinds else "together", "root": root}
 
     def entries(self) -> Iterator[ImageRef | Unlistable]:
         """Every image; a path given twice comes once."""
@@ -66,8 +71,10 @@ class Together:
             return where + key[len(Path(where).name) :]
         return key if len(self.sources) == 1 else f"{where.rstrip('/')}/{key}"
 
-    def columns(self) -> None:
-        """Nothing is known but the images."""
+    def columns(self) -> "pa.Table | None":
+        """What a source by itself knows of its images, as a manifest; of several nothing."""
+        source = self.sources[0][1]
+        return source.columns() if len(self.sources) == 1 else None
 
     def read(self, ref: ImageRef) -> Blob:
         """The bytes, by the source they are from."""

@@ -18,7 +18,7 @@ from boda.heads.target import Kind
 from boda.pictures.page import write_page
 from boda.pipelines.heads.judging import judge
 from boda.pipelines.heads.keeping import check_can_keep, head_place, keep_head, write_folder
-from boda.pipelines.heads.material import Material, Method, Plan, gather, learner_of
+from boda.pipelines.heads.material import Material, Method, Plan, gather, learner_of, names_in
 from boda.pipelines.heads.reporting import AnyPage, page_place, report
 from boda.pipelines.places import Where, opened
 from boda.workspace.workspace import Workspace
@@ -31,7 +31,7 @@ def train(  # noqa: PLR0913 - each is an option of the command
     workspace: Where,
     target: str,
     *,
-    inputs: Sequence[str] = (),
+    inputs: str | Sequence[str] = (),
     target_kind: Kind | None = None,
     tree: str | None = None,
     total: str | None = None,
@@ -89,7 +89,7 @@ def train(  # noqa: PLR0913 - each is an option of the command
     asked = Asked(target, target_kind, tree, total)
     plan = Plan(
         asked,
-        tuple(inputs),
+        names_in(inputs),
         scaling,
         method,
         loss,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ from boda.heads.asking import Asked, columns_asked, read_target
 from boda.heads.assembling import Assembled, Unit, Wanted, assemble, wanted_inputs
 from boda.heads.inputs import FeatureInput, Inputs, Rows, Scaling
 from boda.heads.learner import Learner
-from boda.heads.target import Target
+from boda.heads.target import Kind, Target
 from boda.keys import shown
 from boda.workspace.workspace import Workspace
 
@@ -47,6 +47,36 @@ class Plan:
     groups: str | None = None
     folds: int = 5
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what no plan can be; a misspelt word would be taken for another.
+
+        Raises:
+            Refused: names the word and those that there are.
+        """
+        for what, word, words in (
+            ("target_kind", self.asked.kind, (None, *get_args(Kind))),
+            ("method", self.method, get_args(Method)),
+            ("scaling", self.scaling, get_args(Scaling)),
+            ("loss", self.loss, ("likelihood", "emd")),
+        ):
+            if word not in words:
+                raise Refused(f"{what} is {word!r}; it can be {', '.join(repr(one) for one in words if one)}")
+        if self.seed < 0:
+            raise Refused(f"seed is {self.seed}; it can be 0 or more")
+        if self.folds < 2:
+            raise Refused(f"{self.folds} folds hold nothing out: choose at least 2")
+
+
+def names_in(inputs: str | Sequence[str]) -> tuple[str, ...]:
+    """Names of inputs, which may be given as on the command line.
+
+    >>> names_in("auto, iso"), names_in(["a,b"])
+    (('auto', 'iso'), ('a,b',))
+    """
+    if not isinstance(inputs, str):
+        return tuple(inputs)
+    return tuple(name.strip() for name in inputs.split(",") if name.strip())
 
 
 @dataclass(frozen=True, eq=False)
