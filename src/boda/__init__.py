@@ -16,6 +16,7 @@ _PUBLIC = {
     "predict": "boda.pipelines.predict:predict",
     "evaluate": "boda.pipelines.evaluate:evaluate",
     "compare": "boda.pipelines.compare:compare",
+    "augment": "boda.pipelines.augment:augment",
     "label": "boda.pipelines.label:label",
     "info": "boda.pipelines.info:info",
     "doctor": "boda.pipelines.doctor:doctor",
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from boda.encoders.registry import load_encoder as load_encoder
     from boda.errors import BodaError as BodaError
     from boda.heads.head import Head as Head
+    from boda.pipelines.augment import augment as augment
     from boda.pipelines.compare import compare as compare
     from boda.pipelines.demo import demo as demo
     from boda.pipelines.doctor import doctor as doctor

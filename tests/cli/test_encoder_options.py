@@ -91,3 +91,27 @@ def test_embed_tells_layers_apart(photos: Path, tmp_path: Path):
     assert "layer     pooling" in result.stdout
     assert "blocks.1  gem" in result.stdout
     assert len(boda.open(to).recipes()) == 2
+
+
+def test_predict_says_how_often_to_look(asked):
+    """--crops and --scales as whole numbers; once, at the encoder's own size, unless it is said."""
+    plain = asked("predict", "x")
+    assert (plain["crops"], plain["scales"]) == (1, None)
+    assert asked("predict", "x", "--crops", "10")["crops"] == 10
+    assert asked("predict", "x", "--scales", "224,256, 384")["scales"] == (224, 256, 384)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--crops", "5"),
+        ("--scales", "224,x"),
+        ("--scales", ""),
+        ("--scales", "0"),
+        ("--head", "h", "--crops", "10"),
+        ("--head", "h", "--scales", "224"),
+    ],
+)
+def test_looks_that_make_no_sense_are_wrong_usage(arguments: tuple[str, ...]):
+    """Exit code 2, before anything is done."""
+    assert run("predict", "x", *arguments).exit_code == 2

@@ -30,15 +30,15 @@ print(encoder(np.zeros((2, 128, 128, 3), np.uint8)).shape)
 
 
 def test_torch_encoders_say_what_to_install():
-    """auto and timm's, in one line each."""
+    """auto, timm's and our own, in one line each."""
     code = """
-for name in ("auto", "timm:resnet18"):
+for name in ("auto", "timm:resnet18", "resnet:resnet18"):
     try:
         boda.load_encoder(name)
     except boda.BodaError as error:
         print(type(error).__name__, error)
 """
-    for line, name in zip(run(code).splitlines(), ("auto", "timm:resnet18"), strict=True):
+    for line, name in zip(run(code).splitlines(), ("auto", "timm:resnet18", "resnet:resnet18"), strict=True):
         assert line.startswith("MissingExtra")
         assert name in line
         assert "pip install 'boda[torch]'" in line

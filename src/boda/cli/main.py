@@ -28,6 +28,7 @@ COMMANDS = {
     "predict": "boda.cli.predict:predict",
     "evaluate": "boda.cli.evaluate:evaluate",
     "compare": "boda.cli.compare:compare",
+    "augment": "boda.cli.augment:augment",
     "export": "boda.cli.export:export",
     "export-head": "boda.cli.export_head:export_head",
     "import-features": "boda.cli.import_features:import_features",

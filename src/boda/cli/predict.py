@@ -11,9 +11,20 @@ if TYPE_CHECKING:
     from boda.pipelines.heads.predicting import HeadPredictions
 
 _TOPK = 5
-_OF_PIXELS = ("pixels", "decode", "stretch", "range")
+_CROPS = ("1", "10")
+_OF_CLASSIFIER = ("scales", "pixels", "decode", "stretch", "range")
 _COLUMNS = 6
 """Besides key and prediction that a terminal shows."""
+
+
+def _sides(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, ...] | None:
+    """Whole numbers of "224,256"."""
+    if value is None:
+        return None
+    parts = value.split(",")
+    if not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
+        raise click.BadParameter(f"{value!r} must be short sides in pixels, such as 224,256,384,480,640")
+    return tuple(int(part) for part in parts)
 
 
 @click.command(
@@ -23,6 +34,19 @@ _COLUMNS = 6
 @click.option("--head", type=PATH, metavar="NAME|DIR", help="A head of your own: its name in W, or its folder.")
 @click.option("-e", "--encoder", metavar="NAME", help="With its own classifier. [default: auto]")
 @click.option("--topk", type=click.IntRange(min=1), default=_TOPK, show_default=True, help="Classes for each image.")
+@click.option(
+    "--crops",
+    type=click.Choice(_CROPS),
+    default=_CROPS[0],
+    show_default=True,
+    help="10: the four corners and the centre with their mirror images, averaged.",
+)
+@click.option(
+    "--scales",
+    callback=_sides,
+    metavar="SIDE,...",
+    help="See the whole image at these short sides, averaged: 224,256,384,480,640. Of resnet: encoders.",
+)
 @click.option(
     "--from", "from_table", type=PATH, metavar="TABLE", help="Of a head that takes columns: theirs for new images."
 )
@@ -41,6 +65,7 @@ def predict(show: Show, /, images: tuple[str, ...], **options: Any) -> None:
     """
     import boda
 
+    options["crops"] = int(options["crops"])
     if options["head"] is None:
         if options.pop("from_table") is not None:
             raise click.UsageError("--from is for a head that takes columns: give --head too")
@@ -49,9 +74,11 @@ def predict(show: Show, /, images: tuple[str, ...], **options: Any) -> None:
         record = found.as_json()
         show(found, lambda: _say(record))
         return
-    if options.pop("topk") != _TOPK or [name for name in _OF_PIXELS if options.pop(name) is not None]:
+    given = [name for name in _OF_CLASSIFIER if options.pop(name) is not None]
+    if options.pop("topk") != _TOPK or options.pop("crops") != 1 or given:
         raise click.UsageError(
-            "--topk, --pixels, --decode, --stretch and --range are for a classifier: a head has its own recipe"
+            "--topk, --crops, --scales, --pixels, --decode, --stretch and --range are for a classifier: a head has its "
+            "own recipe"
         )
     by_head = boda.predict(images, **options)
     show(by_head, lambda: _say_by_head(by_head))

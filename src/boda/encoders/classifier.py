@@ -36,3 +36,25 @@ def as_classifier(encoder: Encoder) -> Classifier:
             "choose one that has, such as 'auto'"
         )
     return cast("Classifier", encoder)
+
+
+class DenseClassifier(Classifier, Protocol):
+    """A classifier that is also applied to images of any size, at every place."""
+
+    def classify_dense(self, pixels: Pixels) -> Features:
+        """(n, h, w, 3) uint8 to probabilities (n, k) float32: the scores at every place, averaged."""
+        ...
+
+
+def as_dense(classifier: Classifier) -> DenseClassifier:
+    """The same classifier, known to take images of any size.
+
+    Raises:
+        Refused: it does not.
+    """
+    if not getattr(classifier, "dense", False):
+        raise Refused(
+            f"encoder {classifier.recipe.name!r} takes images of one size only, so it cannot look at several scales: "
+            "choose a resnet: encoder, or ten crops"
+        )
+    return cast("DenseClassifier", classifier)

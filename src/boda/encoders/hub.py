@@ -136,9 +136,19 @@ def knock() -> None:
     """
     from huggingface_hub import constants
 
-    if constants.HF_HUB_OFFLINE or getproxies():
+    if not constants.HF_HUB_OFFLINE:
+        reach(constants.ENDPOINT)
+
+
+def reach(url: str) -> None:
+    """See within seconds whether the server at this address answers; behind a proxy that cannot be seen.
+
+    Raises:
+        OSError: it does not.
+    """
+    if getproxies():
         return
-    address = urlsplit(constants.ENDPOINT)
+    address = urlsplit(url)
     port = address.port or (80 if address.scheme == "http" else 443)
     socket.create_connection((address.hostname or "", port), timeout=_PATIENCE).close()
 

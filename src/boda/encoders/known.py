@@ -15,6 +15,10 @@ class Known:
 
 
 KNOWN: Final = (
+    Known("resnet:resnet18", 512, 224),
+    Known("resnet:resnet50", 2048, 224),
+    Known("resnet:resnet20", 64, 32),
+    Known("resnet:resnet56", 64, 32),
     Known("timm:mobilenetv2_100", 1280, 224),
     Known("timm:resnet50", 2048, 224),
     Known("timm:convnext_tiny", 768, 224),

@@ -26,6 +26,8 @@ class Network:
     """Tokens of a sequence that stand for no place in the image; they come first."""
     class_token: bool = False
     """Whether the first of these is a class token."""
+    dense: Forward | None = None
+    """(network, batch of any h and w) to logits averaged over places; None where it takes one size only."""
 
 
 def place_of(module: "torch.nn.Module") -> "torch.device | str":

@@ -25,6 +25,8 @@ FAMILIES: Final = {
     "hf-hub": "boda.encoders.hf_hub:load",
     "hf_hub": "boda.encoders.hf_hub:load",
     "open_clip": "boda.encoders.open_clip_models:load",
+    "resnet": "boda.encoders.resnets:load",
+    "run": "boda.encoders.trained:load",
     "timm": "boda.encoders.timm_models:load",
     "transformers": "boda.encoders.transformers_models:load",
 }
@@ -35,6 +37,7 @@ DESCRIPTIONS: Final = {
     "hf-hub": "boda.encoders.hf_hub:describe",
     "hf_hub": "boda.encoders.hf_hub:describe",
     "open_clip": "boda.encoders.open_clip_models:describe",
+    "resnet": "boda.encoders.resnets:describe",
     "timm": "boda.encoders.timm_models:describe",
 }
 """Of families that can say what they are without their weights: the function that makes a `Description`."""
@@ -60,9 +63,9 @@ def load_encoder(
     """The encoder of this name, ready to use.
 
     Args:
-        name: `auto`, `timm:NAME`, `hf-hub:OWNER/NAME`, `open_clip:ARCH/TAG`, `transformers:OWNER/NAME`,
-            `handmade:hog-colour`, or `module:function` of your own. Arguments of a model of timm
-            ride on it: `timm:mobilenetv2_100?pad_type=same&drop_rate=0`.
+        name: `auto`, `timm:NAME`, `resnet:NAME`, `hf-hub:OWNER/NAME`, `open_clip:ARCH/TAG`,
+            `transformers:OWNER/NAME`, `handmade:hog-colour`, or `module:function` of your own. Arguments of a model
+            of timm ride on it: `timm:mobilenetv2_100?pad_type=same&drop_rate=0`.
         weights: a file (safetensors, .pt, .pth, .th, .bin) in place of the published weights.
         precision: `auto` gives fp32; `boda.embed` decides on its first batch whether bf16 will do.
         decode: `scaled` decodes large JPEGs at reduced size; `exact` never does. Part of the recipe. None: what the
@@ -221,10 +224,12 @@ def encoder_names() -> list[str]:
 
 def near_names(name: str) -> tuple[str, ...]:
     """Names that somebody who wrote `name` may have meant; timm's where timm is installed."""
-    own = difflib.get_close_matches(name, _ALWAYS, n=2, cutoff=0.5)
+    from boda.encoders.resnets import near_resnets
     from boda.encoders.timm_models import import_timm, near_models
+
+    own = (*difflib.get_close_matches(name, _ALWAYS, n=2, cutoff=0.5), *near_resnets(name))
 
     try:
         return (*own, *near_models(import_timm(name), name))
     except MissingExtra:
-        return tuple(own)
+        return own

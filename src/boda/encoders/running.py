@@ -76,6 +76,12 @@ class Running:
         assert forward is not None
         return _to_numpy(self._run(lambda batch: forward(module, batch), pixels, precision))
 
+    def dense_logits(self, pixels: Pixels, precision: Precision) -> Features:
+        """(n, h, w, 3) uint8 of any size to (n, k) float32, averaged over places, before the softmax; n > 0."""
+        forward, module = self.network.dense, self._module((), precision)
+        assert forward is not None
+        return _to_numpy(self._run(lambda batch: forward(module, batch), pixels, precision))
+
     def check(self, precision: Precision) -> None:
         """See whether the network can compute in this precision at all.
 
@@ -130,11 +136,17 @@ class Running:
         place = place_of(self._original)
         return normalised(noise, self._scale.to(place), self._shift.to(place))
 
+    def _door(self, width: int) -> "tuple[torch.Tensor, torch.Tensor]":
+        """What a row of so many pixels is multiplied by, and what is then added."""
+        if width == self._shape[1]:
+            return self._scale, self._shift
+        return self._scale[:3].repeat(width), self._shift[:3].repeat(width)
+
     def _run(self, forward: Callable[[Any], Any], pixels: Pixels, precision: Precision) -> Any:
         import torch
 
         with torch.inference_mode():
-            batch = normalised(pixels, self._scale, self._shift)
+            batch = normalised(pixels, *self._door(pixels.shape[2]))
             return forward(batch if precision == "fp32" else batch.to(torch.bfloat16))
 
 

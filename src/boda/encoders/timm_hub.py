@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from boda.encoders import hub
-from boda.errors import NotOffline, Refused
+from boda.encoders import hub, torch_cache
+from boda.errors import Refused
 
 NAMES = ("model.safetensors", "pytorch_model.bin")
 """What a weights file is called on the hub; safetensors first."""
@@ -25,33 +25,14 @@ def published_weights(model_name: str, config: Any) -> Path:
         raise Refused(f"timm:{model_name} has no published weights: give --weights FILE, or choose another model")
     if config.hf_hub_id:
         return _repository(config).file(*_names(config), encoder=f"timm:{model_name}", weights=True)
-    return cached_weights(config) or _fetch_from_url(model_name, _url(config))
+    return torch_cache.fetched(_url(config), f"timm:{model_name}")
 
 
 def cached_weights(config: Any) -> Path | None:
     """The file, where this machine has it already; looks at no network."""
     if config.hf_hub_id:
         return _repository(config).cached(*_names(config))
-    path = _torch_cache() / _url(config).rpartition("/")[2]
-    return path if path.is_file() else None
-
-
-def _fetch_from_url(model_name: str, url: str) -> Path:
-    """To a temporary file, checked against the digest in its name, then renamed: torch does that."""
-    import torch
-
-    path = _torch_cache() / url.rpartition("/")[2]
-    expected = torch.hub.HASH_REGEX.search(path.name)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(url, str(path), expected.group(1) if expected else None, progress=False)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise NotOffline(
-            f"timm:{model_name} needs {url}, which is not in {path.parent} and cannot be fetched "
-            f"({hub.why_not(error)}); what works now: --weights FILE with these weights, or the encoder 'auto', "
-            "which needs no hub"
-        ) from error
-    return path
+    return torch_cache.cached(_url(config))
 
 
 def _repository(config: Any) -> hub.Repository:
@@ -65,9 +46,3 @@ def _names(config: Any) -> tuple[str, ...]:
 
 def _url(config: Any) -> str:
     return str(config.url[0] if isinstance(config.url, tuple) else config.url)
-
-
-def _torch_cache() -> Path:
-    import torch
-
-    return Path(torch.hub.get_dir()) / "checkpoints"

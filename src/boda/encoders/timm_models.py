@@ -94,7 +94,7 @@ def load_timm(
     )
     network = network_of(model)
     if classifier and not loaded.missing:
-        network = replace(network, logits=_logits, class_names=_class_names(timm, model.num_classes, config))
+        network = replace(network, logits=_logits, class_names=class_names(timm, model.num_classes, config))
     notes = (loaded.note,) if loaded.note and path != published else ()
     return TorchEncoder(network, recipe, device, notes=notes)
 
@@ -330,7 +330,7 @@ def _classes_in(state: State, classifier: frozenset[str]) -> int | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _class_names(timm: Any, classes: int, config: Any) -> tuple[str, ...]:
+def class_names(timm: Any, classes: int, config: Any = None) -> tuple[str, ...]:
     """What came with the weights, else timm's names where their number is ImageNet's, else "class 0", ..."""
     named = list(getattr(config, "label_names", None) or ())
     if len(named) == classes:

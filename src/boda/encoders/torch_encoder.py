@@ -81,6 +81,11 @@ class TorchEncoder:
         return self._running.network.class_names
 
     @property
+    def dense(self) -> bool:
+        """Whether its classifier takes images of any size (`classify_dense`)."""
+        return self._running.network.dense is not None
+
+    @property
     def layers(self) -> tuple[Layer, ...]:
         """Every layer of the network, measured."""
         return self._running.anatomy.layers
@@ -155,11 +160,21 @@ class TorchEncoder:
         Raises:
             Refused: the pixels are not of the recipe's shape, or the network has no classifier.
         """
-        logits = self.logits(pixels)
-        if not len(logits):
-            return logits
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return powers / powers.sum(axis=1, keepdims=True)  # type: ignore[no-any-return]
+        return _softmax(self.logits(pixels))
+
+    def classify_dense(self, pixels: Pixels) -> Features:
+        """(n, h, w, 3) uint8 of any size to probabilities (n, k) float32: the scores at every place, averaged.
+
+        Raises:
+            Refused: they are no pixels, or the network takes one size only (`dense` is False).
+        """
+        if not self.dense:
+            raise Refused(f"encoder {self._recipe.name!r} takes images of one size only")
+        if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[3] != 3:
+            raise Refused(f"pixels must be uint8 (n, h, w, 3), not {pixels.dtype} {pixels.shape}")
+        if not len(pixels):
+            return np.zeros((0, len(self.class_names)), np.float32)
+        return _softmax(self._running.dense_logits(pixels, self._recipe.precision))
 
     def at(self, precision: Precision) -> "TorchEncoder":
         """The same network computing in this precision; made once, then shared.
@@ -173,3 +188,10 @@ class TorchEncoder:
             made._recipe = replace(self._recipe, precision=precision)
             self._siblings[precision] = made
         return self._siblings[precision]
+
+
+def _softmax(logits: Features) -> Features:
+    if not len(logits):
+        return logits
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)  # type: ignore[no-any-return]

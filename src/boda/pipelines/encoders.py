@@ -10,8 +10,8 @@ from boda.encoders.registry import describe_encoder, encoder_names, load_encoder
 from boda.errors import MissingExtra
 
 MORE = (
-    "and timm:NAME for any image model of timm, hf-hub:OWNER/NAME, open_clip:ARCH/TAG, transformers:OWNER/NAME, "
-    "module:function for your own"
+    "and resnet:NAME for boda's other ResNets, timm:NAME for any image model of timm, hf-hub:OWNER/NAME, "
+    "open_clip:ARCH/TAG, transformers:OWNER/NAME, module:function for your own"
 )
 
 

@@ -2,21 +2,20 @@
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import numpy as np
 
-from boda.arrays import Features
 from boda.encoders.base import Encoder
-from boda.encoders.classifier import Classifier, as_classifier
+from boda.encoders.classifier import as_classifier
 from boda.encoders.registry import encoders_for, load_encoder
 from boda.errors import NotFound, NothingEmbedded, Refused
 from boda.heads.head import Head
 from boda.keys import shown, to_json, to_text
-from boda.pipelines.decoded import Page, cores, decoded
+from boda.pipelines.decoded import cores, decoded
 from boda.pipelines.embed import embed
 from boda.pipelines.heads.keeping import AnyHead, load_head
 from boda.pipelines.heads.predicting import HeadPredictions, predict_workspace
@@ -24,6 +23,7 @@ from boda.pipelines.label import label
 from boda.pipelines.places import place_for
 from boda.pipelines.tables import write_table
 from boda.pipelines.together import together
+from boda.pipelines.views import Said, look_with
 from boda.pixels.spec import Decoder, PixelSpec
 from boda.recipe import Recipe
 from boda.sources.base import ImageRef, Unlistable
@@ -86,6 +86,8 @@ def predict(
     *,
     encoder: str | Encoder = "auto",
     topk: int = _TOPK,
+    crops: int = 1,
+    scales: Sequence[int] | None = None,
     weights: str | os.PathLike[str] | None = None,
     decode: Decoder | None = None,
     device: str = "auto",
@@ -109,12 +111,14 @@ def predict(
     force: bool = False,
     workers: int | None = None,
 ) -> HeadPredictions: ...
-def predict(
+def predict(  # noqa: PLR0913  # what a classifier is asked for, and what a head is
     images: Images,
     *,
     head: AnyHead | None = None,
     encoder: str | Encoder | None = None,
     topk: int = _TOPK,
+    crops: int = 1,
+    scales: Sequence[int] | None = None,
     from_table: str | os.PathLike[str] | None = None,
     weights: str | os.PathLike[str] | None = None,
     decode: Decoder | None = None,
@@ -137,6 +141,10 @@ def predict(
         encoder: a name or an encoder; it must have a classifier. With a head: what made its features, where the head
             may not say it itself.
         topk: how many classes an image; > 0. Of a classifier.
+        crops: 1, the centre, or 10: the four corners and the centre with their mirror images, averaged. Of a
+            classifier, like the next.
+        scales: short sides in pixels, such as (224, 256, 384, 480, 640): the classifier is applied to the whole image
+            at each of these sizes, and its probabilities are averaged (`boda.pipelines.views`).
         from_table: of a head that takes columns too: the table that has them for new images.
         weights: a file in place of the published weights.
         decode: `scaled` or `exact`; None: what the encoder has, `scaled` for boda's own.
@@ -158,9 +166,11 @@ def predict(
     given = [images] if isinstance(images, str | os.PathLike) else list(images)
     if not given or topk < 1:
         raise Refused("predict needs at least one image, and topk of at least 1")
-    of_classifier = [decode, range, stretch, pixels]
-    if head is not None and (topk != _TOPK or any(one is not None for one in of_classifier)):
-        raise Refused("topk, decode, range, stretch and pixels are for a classifier: a head has its own recipe")
+    of_classifier = [decode, range, stretch, pixels, scales]
+    if head is not None and (topk != _TOPK or crops != 1 or any(one is not None for one in of_classifier)):
+        raise Refused(
+            "topk, crops, scales, decode, range, stretch and pixels are for a classifier: a head has its own recipe"
+        )
     if head is None and from_table is not None:
         raise Refused("a table of columns is for a head that takes some: give a head too")
     place = place_for(to, force=force) if to is not None else None
@@ -180,13 +190,16 @@ def predict(
     )
     classifier = as_classifier(loaded)
     assert classifier.recipe.pixels is not None
+    look = look_with(classifier, crops=crops, scales=scales)
     entries = list(source.entries())
     if not entries:
         raise Refused(f"no images in {', '.join(shown(os.fspath(where)) for where in given)}")
     refs = [entry for entry in entries if isinstance(entry, ImageRef)]
     seen: dict[str, Prediction] = {}
     for page in decoded(source, refs, classifier.recipe.pixels, workers=min(workers or cores(), len(refs))):
-        seen.update((one.key, one) for one in _of_page(page, classifier, topk))
+        answers = look(source, page)
+        for row, (ref, verdict) in enumerate(zip(page.refs, page.verdicts, strict=True)):
+            seen[ref.key] = _prediction(ref.key, verdict or answers[row], classifier.class_names, topk)
     unseen = {
         entry.key: Prediction(entry.key, (), entry.unreadable) for entry in entries if isinstance(entry, Unlistable)
     }
@@ -243,22 +256,13 @@ def _refuse_missing_columns(workspace: Workspace, head: Head) -> None:
         )
 
 
-def _of_page(page: Page, classifier: Classifier, topk: int) -> Iterator[Prediction]:
-    good = [row for row, verdict in enumerate(page.verdicts) if verdict is None]
-    shares = dict(zip(good, classifier.classify(page.pixels[good]), strict=True))
-    for row, (ref, verdict) in enumerate(zip(page.refs, page.verdicts, strict=True)):
-        yield _prediction(ref.key, verdict, shares.get(row), classifier.class_names, topk)
-
-
-def _prediction(
-    key: str, verdict: Unreadable | None, shares: Features | None, names: Sequence[str], topk: int
-) -> Prediction:
-    if shares is None:
-        return Prediction(key, (), verdict)
-    if not np.isfinite(shares).all():
+def _prediction(key: str, said: Said, names: Sequence[str], topk: int) -> Prediction:
+    if isinstance(said, Unreadable):
+        return Prediction(key, (), said)
+    if not np.isfinite(said).all():
         return Prediction(key, (), Unreadable(Stage.ENCODE, Code.NOT_FINITE, "the classifier gave NaN or infinity"))
-    best = np.argsort(-shares, kind="stable")[:topk]
-    return Prediction(key, tuple(Ranked(int(i), names[i], 100 * float(shares[i])) for i in best))
+    best = np.argsort(-said, kind="stable")[:topk]
+    return Prediction(key, tuple(Ranked(int(i), names[i], 100 * float(said[i])) for i in best))
 
 
 def _write(found: Predictions, place: Any) -> None:

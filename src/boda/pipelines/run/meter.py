@@ -16,11 +16,11 @@ _WINDOW = 30.0
 class Progress:
     """Where a run is: what a progress line shows."""
 
-    stage: Literal["checking", "listing", "verifying", "embedding", "merging"]
+    stage: Literal["checking", "listing", "verifying", "embedding", "merging", "training"]
     done: int
     total: int
     rate: float = 0.0
-    """Images per second over the last 30 s."""
+    """Images per second over the last 30 s; of training steps per second."""
     seconds_left: float | None = None
     forecast_seconds: float | None = None
     """For all of this run, told once, after the first batches."""

@@ -1,0 +1,106 @@
+"""Plans: which network, of what size, and for how many outputs, as one record from which it is built again."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from boda.errors import Refused
+from boda.models.architectures import ARCHITECTURES, CIFAR, architecture
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Value: TypeAlias = bool | int | float | str
+"""Of an argument, as it rides on a name."""
+
+AUTOENCODER = "autoencoder"
+_OF_RESNETS = ("shortcut", "residual", "zero_init_residual")
+_OF_AUTOENCODERS = ("features", "stages", "depth", "batch_norm")
+
+
+@dataclass(frozen=True)
+class NetworkPlan:
+    """A network that can be trained here."""
+
+    name: str
+    """`resnet20`, ..., `autoencoder`."""
+    size: tuple[int, int]
+    """Height and width of its images in pixels."""
+    channels: int = 3
+    outputs: int = 0
+    """Classes, or 1 for a number; 0: an autoencoder without a classifier."""
+    arguments: Mapping[str, Value] = field(default_factory=dict)
+    """Of the network: `shortcut=B`, `residual=false` of a ResNet; `features=512`, `stages=32-128`, `depth=2`,
+    `batch_norm=true` of an autoencoder."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be built; nothing is built yet.
+
+        Raises:
+            NotFound: no network of this name.
+            Refused: an argument that it does not have.
+        """
+        if self.name != AUTOENCODER:
+            architecture(self.name)
+            if self.channels != 3:
+                raise Refused(f"{self.name} takes images of 3 channels, not {self.channels}")
+        known = _OF_AUTOENCODERS if self.name == AUTOENCODER else _OF_RESNETS
+        for name in self.arguments:
+            if name not in known:
+                raise Refused(f"{self.name} has no argument {name!r}; it has {', '.join(known)}")
+
+    @property
+    def is_autoencoder(self) -> bool:
+        """Whether it learns the images themselves."""
+        return self.name == AUTOENCODER
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return asdict(self) | {"arguments": dict(self.arguments)}
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> "NetworkPlan":
+        """The plan that `as_json` wrote."""
+        return cls(**{**record, "size": tuple(record["size"])})
+
+
+def natural_side(name: str) -> int:
+    """Height and width of the images that a network was made for, in pixels; 28 of an autoencoder.
+
+    Raises:
+        NotFound: no network of this name.
+    """
+    return 28 if name == AUTOENCODER else architecture(name).form.side
+
+
+def is_for_small_images(name: str) -> bool:
+    """Whether it is of the form for CIFAR, or an autoencoder."""
+    return name == AUTOENCODER or architecture(name).form == CIFAR
+
+
+def network_names() -> list[str]:
+    """All that can be trained."""
+    return [*ARCHITECTURES, AUTOENCODER]
+
+
+def build(plan: NetworkPlan) -> "nn.Module":
+    """The network, with random weights from torch's generator.
+
+    Raises:
+        Refused: what was asked for cannot be had together.
+    """
+    arguments: dict[str, Any] = dict(plan.arguments)
+    if plan.is_autoencoder:
+        from boda.models.autoencoder import autoencoder
+
+        stages = arguments.pop("stages", None)
+        return autoencoder(
+            plan.size,
+            channels=plan.channels,
+            stages=None if stages is None else [int(part) for part in str(stages).split("-")],
+            classes=plan.outputs,
+            **arguments,
+        )
+    from boda.models.resnet import ResNet
+
+    return ResNet(architecture(plan.name), classes=plan.outputs, **arguments)

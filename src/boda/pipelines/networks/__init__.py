@@ -1,0 +1,1 @@
+"""What `train_network` and its kin are made of."""

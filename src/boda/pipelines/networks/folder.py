@@ -1,0 +1,139 @@
+"""A run's folder: what is trained, where it is, its curves, and the network of its best epoch.
+
+run.json               what is trained on what: network, preset, target, seed, digests
+last.json, last-*.safetensors    everything that is needed to go on
+network.json, network.safetensors    the network of the best epoch; with them the folder is an encoder
+history.csv, curves.png    of every epoch
+unreadable.csv         images that could not be used, and why; only where there are some
+"""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from boda.encoders.trained import FORMAT, NETWORK, WEIGHTS
+from boda.errors import Damaged, NotFound, Refused
+from boda.keys import shown, to_text
+from boda.models.plan import NetworkPlan
+from boda.pixels.spec import PixelSpec
+from boda.unreadable import Unreadable
+from boda.workspace.atomic import write_whole
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+RUN, LAST, HISTORY, CURVES, UNREADABLE = "run.json", "last", "history.csv", "curves.png", "unreadable.csv"
+
+
+class RunFolder:
+    """The folder of one run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def begin(self, record: Mapping[str, Any]) -> None:
+        """Say what is trained here, or find that it is the same.
+
+        Args:
+            record: plain JSON; whatever must not change while the run goes on.
+
+        Raises:
+            NotFound: the folder above is not there.
+            Refused: another run is here, or things that are no run.
+        """
+        if not self.path.parent.is_dir():
+            raise NotFound(f"{shown(str(self.path.parent))}: no such folder to write into; make it first")
+        there = self.record()
+        if there is None:
+            if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+                raise Refused(f"{shown(str(self.path))}: is there already and is no run; give another --to")
+            self.path.mkdir(exist_ok=True)
+            self._write(RUN, _text(record))
+            return
+        differs = [name for name in record if there.get(name) != json.loads(json.dumps(record[name]))]
+        if differs:
+            what = differs[0]
+            raise Refused(
+                f"{shown(str(self.path))}: a run with another {what} ({_short(there.get(what))} there, "
+                f"{_short(record[what])} now); give another --to, or what it was begun with"
+            )
+
+    def record(self) -> dict[str, Any] | None:
+        """What is trained here; None where nothing is.
+
+        Raises:
+            Damaged: it cannot be read.
+        """
+        place = self.path / RUN
+        if not place.is_file():
+            return None
+        try:
+            found: dict[str, Any] = json.loads(place.read_bytes())
+        except ValueError as error:
+            raise Damaged(f"{shown(str(place))}: cannot be read ({error}); train into another folder") from error
+        return found
+
+    def keep_network(
+        self,
+        tensors: Mapping[str, "Tensor"],
+        plan: NetworkPlan,
+        classes: Sequence[str],
+        pixels: PixelSpec,
+        scores: Mapping[str, float],
+    ) -> None:
+        """Keep the network of the best epoch so far.
+
+        Args:
+            tensors: its state dict.
+            plan: from which it is built.
+            classes: one an output; empty where it is no classifier.
+            pixels: what it sees.
+            scores: of that epoch.
+        """
+        from safetensors.torch import save
+
+        data = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
+        self._write(WEIGHTS, data)
+        record = {
+            "format": FORMAT,
+            "network": plan.as_json(),
+            "classes": list(classes),
+            "pixels": pixels.as_json(),
+            "scores": dict(scores),
+        }
+        self._write(NETWORK, _text(record))
+
+    def keep_history(self, history: Sequence[Mapping[str, float]], picture: bytes) -> None:
+        """Keep scores of every epoch as a table and as a picture."""
+        text = io.StringIO(newline="")
+        names = list(dict.fromkeys(name for row in history for name in row))
+        writer = csv.DictWriter(text, names)
+        writer.writeheader()
+        writer.writerows(history)
+        self._write(HISTORY, text.getvalue().encode())
+        self._write(CURVES, picture)
+
+    def keep_unreadable(self, unreadable: Mapping[str, Unreadable]) -> None:
+        """Keep a list of the images that could not be used."""
+        if not unreadable:
+            return
+        text = io.StringIO(newline="")
+        writer = csv.writer(text)
+        writer.writerow(("key", "stage", "code", "reason"))
+        writer.writerows((to_text(key), one.stage, one.code, one.reason) for key, one in unreadable.items())
+        self._write(UNREADABLE, text.getvalue().encode())
+
+    def _write(self, name: str, data: bytes) -> None:
+        write_whole(self.path / name, lambda file: file.write(data))
+
+
+def _text(record: Mapping[str, Any]) -> bytes:
+    return json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False).encode()
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return shown(text if len(text) <= 60 else f"{text[:57]}...")

@@ -1,0 +1,235 @@
+"""Running: a plan and images become a run, which begins or goes on and keeps what it has learned."""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from boda.encoders.request import find_device
+from boda.encoders.trained import WEIGHTS, read_network
+from boda.encoders.weights import read_weights
+from boda.errors import MissingExtra, Refused
+from boda.heads.target import Target
+from boda.keys import shown
+from boda.models.plan import NetworkPlan, build
+from boda.pictures.curves import curves
+from boda.pipelines.networks.folder import LAST, RunFolder
+from boda.pipelines.networks.gathering import Gathered
+from boda.pipelines.run.meter import OnProgress, Progress
+from boda.pixels.augment import augmentation_named
+from boda.pixels.augmenting.labels import label_swaps
+from boda.pixels.spec import PixelSpec
+from boda.training import checkpoint
+from boda.training.corruption import spoilt
+from boda.training.data import HeldRows, TrainingRows
+from boda.training.loop import Run, Watch, averaged, train
+from boda.training.objective import Objective
+from boda.training.preset import Preset
+from boda.training.state import State
+from boda.training.tasks import Classes, Number, Reconstruction, Shares, Task, tensor_of
+
+
+def made(
+    plan: NetworkPlan,
+    preset: Preset,
+    objective: Objective,
+    gathered: Gathered,
+    pixels: PixelSpec,
+    *,
+    seed: int,
+    device: str,
+    init: Any = None,
+    pairs: Sequence[tuple[str, str]] | None = None,
+) -> tuple[Run, tuple[str, ...]]:
+    """The run as it begins, and its classes.
+
+    Weights are drawn from a generator seeded with `seed`; torch's own stays as it was.
+    """
+    place = find_device(device)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = build(plan)
+    if init is not None:
+        begin_as(network, plan, Path(init))
+    network = network.to(place)
+    if preset.channels_last:
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    task, targets, classes = _task(gathered.target, gathered.training, objective, len(gathered.names))
+    augmentation = augmentation_named(preset.augmentation).sized(plan.size)
+    named = gathered.target is not None and gathered.target.kind == "number"
+    swaps = label_swaps(
+        augmentation, names=classes, columns=(gathered.target.name,) if named and gathered.target else (), pairs=pairs
+    )
+    training = TrainingRows(
+        gathered.images,
+        targets[torch.from_numpy(gathered.training)],
+        gathered.training,
+        plan.size,
+        plan.channels,
+        augmentation,
+        swaps,
+        seed,
+        len(classes),
+    )
+    held = HeldRows(
+        gathered.held,
+        targets[torch.from_numpy(gathered.validation)],
+        gathered.validation,
+        plan.size,
+        plan.channels,
+    )
+    run = Run(
+        network=network,
+        task=task,
+        preset=preset,
+        training=training,
+        validation=held,
+        device=place,
+        door=door_of(pixels, plan, place),
+        spoil=(lambda images: spoilt(images, objective)) if objective.spoils else None,
+        forward=_forward(plan, task),
+    )
+    return run, classes
+
+
+def go_on(
+    run: Run,
+    folder: RunFolder,
+    plan: NetworkPlan,
+    classes: tuple[str, ...],
+    pixels: PixelSpec,
+    *,
+    seed: int,
+    every: float,
+    tensorboard: bool,
+    progress: OnProgress | None,
+) -> State:
+    """Train to the end, from what was kept in the folder.
+
+    Raises:
+        Refused: the loss is no finite number any more; what was kept stays.
+        Damaged: what was kept cannot be read.
+    """
+    events = _events(folder) if tensorboard else None
+    with ExitStack() as closing:
+        closing.enter_context(torch.random.fork_rng(devices=_cuda(run.device)))
+        if events is not None:
+            closing.callback(events.close)
+        torch.manual_seed(seed)
+        state = State.fresh(run.network, run.preset, scales=run.scales)
+        saved = checkpoint.load(folder.path, LAST)
+        if saved is not None:
+            state.restore(saved)
+
+        def finished(state: State) -> None:
+            row = state.history[-1]
+            if state.is_best:
+                with averaged(run.network, state.average):
+                    folder.keep_network(run.network.state_dict(), plan, classes, pixels, row)
+            folder.keep_history(state.history, curves(state.history, title=plan.name))
+            if events is not None:
+                for name, value in row.items():
+                    events.add_scalar(name, value, state.step)
+
+        def save(state: State) -> None:
+            checkpoint.save(folder.path, LAST, state.tensors(), state.record())
+
+        watch = Watch(step=_told(progress), epoch=finished, save=save, every=every)
+        if saved is None:
+            save(state)
+        return train(run, state, watch)
+
+
+def begin_as(network: nn.Module, plan: NetworkPlan, folder: Path) -> list[str]:
+    """Take over the weights of another run, as far as they have a place here.
+
+    Returns:
+        Names of what was taken.
+
+    Raises:
+        NotFound: no such run.
+        Refused: it is another network, or nothing of it has a place.
+    """
+    other, _, _ = read_network(folder)
+    if other.name != plan.name:
+        raise Refused(f"--init {shown(str(folder))}: is a {other.name}, and what is trained is a {plan.name}")
+    state, own = read_weights(folder / WEIGHTS), network.state_dict()
+    taken = {name: tensor for name, tensor in state.items() if name in own and own[name].shape == tensor.shape}
+    first = next(iter(own))
+    if first not in taken:
+        there = tuple(state[first].shape) if first in state else "missing"
+        raise Refused(
+            f"--init {shown(str(folder))}: its {first} is {there}, here it is {tuple(own[first].shape)}: the networks "
+            "must see the same and be as wide"
+        )
+    network.load_state_dict(taken, strict=False)
+    return list(taken)
+
+
+def door_of(pixels: PixelSpec, plan: NetworkPlan, device: torch.device) -> Callable[[Tensor], Tensor]:
+    """(b, c, h, w), 0 to 1, less the mean and over the deviation, as the encoder of the run does it."""
+    if plan.is_autoencoder:
+        return lambda images: images
+    mean, std = (torch.tensor(values, device=device).view(1, 3, 1, 1) for values in (pixels.mean, pixels.std))
+    return lambda images: (images - mean) / std
+
+
+def _task(
+    target: Target | None, training: Any, objective: Objective, rows: int
+) -> tuple[Task, Tensor, tuple[str, ...]]:
+    """What is learned, the targets of all rows, and the classes."""
+    if target is None:
+        return Reconstruction(objective.distance), torch.zeros(rows), ()
+    targets = tensor_of(target.values)
+    if target.kind == "class":
+        task: Task = Classes(target.names)
+        if objective.classes_weight:
+            task = Reconstruction(objective.distance, objective.classes_weight)
+        return task, targets, target.names
+    if target.kind == "ratings":
+        return Shares(target.levels), targets, ()
+    known = target.values[training]
+    return Number(float(known.mean()), float(known.std()) or 1.0), targets, ()
+
+
+def _forward(plan: NetworkPlan, task: Task) -> Callable[[Any, Tensor], Any]:
+    """Of an autoencoder that learns classes only the encoder and its classifier."""
+    if plan.is_autoencoder and isinstance(task, Classes):
+        return lambda network, images: network.classifier(network.encode(images))
+    return lambda network, images: network(images)
+
+
+def _cuda(device: torch.device) -> list[torch.device]:
+    return [device] if device.type == "cuda" else []
+
+
+def _events(folder: RunFolder) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise MissingExtra("TensorBoard's files", "tensorboard") from error
+    return SummaryWriter(str(folder.path / "tensorboard"))
+
+
+def _told(progress: OnProgress | None) -> Callable[[State, int], None]:
+    """Tells where the run is; at most a few times a second."""
+    import time
+
+    if progress is None:
+        return lambda _state, _steps: None
+    began, heard, first = time.monotonic(), [0.0], [-1]
+
+    def told(state: State, steps: int) -> None:
+        now = time.monotonic()
+        if first[0] < 0:
+            first[0] = state.step - 1
+        if now - heard[0] < 0.2 and state.step < steps:
+            return
+        heard[0] = now
+        rate = (state.step - first[0]) / max(1e-9, now - began)
+        progress(Progress("training", state.step, steps, rate, (steps - state.step) / rate))
+
+    return told

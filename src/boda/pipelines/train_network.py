@@ -1,0 +1,298 @@
+"""Train a network: images become weights, safe to stop anywhere; afterwards an encoder like any other."""
+
+import hashlib
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from boda.errors import Refused
+from boda.heads.asking import Asked
+from boda.heads.target import Kind, Target
+from boda.keys import shown, to_json
+from boda.models.plan import AUTOENCODER, NetworkPlan, is_for_small_images, natural_side
+from boda.pipelines.networks.folder import RunFolder
+from boda.pipelines.networks.gathering import (
+    Gathered,
+    Listing,
+    divided,
+    from_files,
+    groups_of,
+    in_memory,
+    known_targets,
+    listing_of,
+)
+from boda.pipelines.places import Where
+from boda.pipelines.run.meter import OnProgress
+from boda.pixels.spec import PixelSpec
+from boda.sources.base import Source
+from boda.sources.opening import open_described, open_source
+from boda.training.objective import Objective
+from boda.training.preset import Preset, preset_named
+from boda.workspace.workspace import Workspace
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_ROOM = 256 / 224
+"""Short side of an image over the side that is cut from its middle, as in the paper's test."""
+_EVERY = 60.0
+"""Seconds between two states in the midst of an epoch."""
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """A run that has ended."""
+
+    folder: Path
+    plan: NetworkPlan
+    preset: Preset
+    classes: tuple[str, ...]
+    history: tuple[Mapping[str, float], ...]
+    """Of each epoch: `epoch`, `step`, `lr`, `train_*`, `validation_*`."""
+    primary: str
+    """The score that chose the best epoch; lower is better."""
+    training: int
+    validation: int
+    """Images learned from, and tested on."""
+    unreadable: int
+    seconds: float
+    """Of this call."""
+
+    @property
+    def encoder(self) -> str:
+        """Its name as an encoder."""
+        return f"run:{self.folder}"
+
+    @property
+    def best(self) -> Mapping[str, float]:
+        """The epoch that was kept."""
+        return min(self.history, key=lambda row: row[f"validation_{self.primary}"])
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {
+            "folder": to_json(str(self.folder)),
+            "encoder": to_json(self.encoder),
+            "network": self.plan.as_json(),
+            "preset": self.preset.as_json(),
+            "classes": list(self.classes),
+            "training": self.training,
+            "validation": self.validation,
+            "unreadable": self.unreadable,
+            "primary": self.primary,
+            "best": dict(self.best),
+            "last": dict(self.history[-1]),
+            "seconds": round(self.seconds, 2),
+        }
+
+
+def train_network(  # noqa: PLR0913 - each is an option of the command
+    source: "str | os.PathLike[str] | Source | Where",
+    *,
+    net: str = "resnet20",
+    target: str | None = None,
+    target_kind: Kind | None = None,
+    preset: str | Preset | None = None,
+    settings: Mapping[str, Any] | None = None,
+    objective: Objective | None = None,
+    size: int | None = None,
+    channels: int | None = None,
+    validation: float = 0.1,
+    groups: str | None = None,
+    init: str | os.PathLike[str] | None = None,
+    flip_pairs: Sequence[tuple[str, str]] | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    to: str | os.PathLike[str] | None = None,
+    resume: str | os.PathLike[str] | None = None,
+    save_every: float = _EVERY,
+    tensorboard: bool = False,
+    progress: OnProgress | None = None,
+    workers: int | None = None,
+) -> TrainedNetwork:
+    """Train a network from pixels, or go on with a run that was stopped.
+
+    The same call again goes on where it was stopped, and ends with the same weights, to the bit on the same machine
+    with as many threads. A part of the rows, never more than asked for, is kept apart to choose the best epoch by: no
+    test of the network. What it is worth must be told by images that had no part in this.
+
+    Args:
+        source: images, as of `boda.embed`; or a workspace, for its images and labels.
+        net: `resnet20`, `resnet50`, ...; `autoencoder`. Arguments ride on the name: `resnet20?shortcut=B`.
+        target: a column, as of `boda.train`: `class` of a folder by class. None: the images themselves.
+        target_kind: number, class or ratings; None: told by the values.
+        preset: how it is trained, by name or as a `Preset`; None: the fast one for this network.
+        settings: fields of the preset to change: `{"epochs": 3, "augmentation": "none"}`.
+        objective: of an autoencoder.
+        size: side of the images in pixels; None: what the network was made for.
+        channels: of an autoencoder: 1 or 3; None: 1 where all images are grey.
+        validation: share of the rows to choose the best epoch by.
+        groups: a column; rows that agree there are never on both sides.
+        init: the folder of another run, whose weights it begins with as far as they have a place.
+        flip_pairs: classes that a flip swaps, by name; () says that it swaps none. None: told by their names, as `left`
+            and `right`.
+        seed: of weights, order, augmentation.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
+        to: folder of the run; by default NAME-NET in the current folder.
+        resume: the folder of a run that must be there already.
+        save_every: seconds between two states in the midst of an epoch; after each epoch one is kept anyway.
+        tensorboard: write its event files too.
+        progress: is told where the run is.
+        workers: decoders; None: one a core.
+
+    Returns:
+        What was learned; the folder has curves, and is an encoder: `run:FOLDER`.
+
+    Raises:
+        NotFound: no such source, column, network or run.
+        Refused: nothing can be learned so; or the loss is no finite number any more.
+        MissingExtra: torch is not installed.
+    """
+    began = time.perf_counter()
+    place = _place(source, net, to, resume)
+    listing = _listing(source)
+    asked = None if target is None else Asked(target, target_kind)
+    listing, found = known_targets(listing, asked)
+    plan = _plan(net, found, size, channels or 3)
+    how = _preset(preset, plan, settings, device)
+    gathered, pixels, plan = _gathered(listing, found, plan, how, validation, groups, seed, channels, workers)
+    folder = RunFolder(place)
+    objective = objective or Objective()
+    folder.begin(
+        {
+            "network": plan.as_json(),
+            "preset": how.as_json(),
+            "objective": objective.as_json(),
+            "target": target,
+            "seed": seed,
+            "images": gathered.digest,
+            "init": None if init is None else _init_digest(Path(init)),
+        }
+    )
+    folder.keep_unreadable(gathered.unreadable)
+    from boda.pipelines.networks.running import go_on, made
+
+    run, classes = made(plan, how, objective, gathered, pixels, seed=seed, device=device, init=init, pairs=flip_pairs)
+    state = go_on(
+        run, folder, plan, classes, pixels, seed=seed, every=save_every, tensorboard=tensorboard, progress=progress
+    )
+    return TrainedNetwork(
+        folder=place,
+        plan=plan,
+        preset=how,
+        classes=classes,
+        history=tuple(state.history),
+        primary=run.task.primary,
+        training=len(gathered.training),
+        validation=len(gathered.validation),
+        unreadable=len(gathered.unreadable),
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _place(source: Any, net: str, to: Any, resume: Any) -> Path:
+    if to is not None and resume is not None:
+        raise Refused("give either to or resume: resume is the folder of the run itself")
+    if resume is not None:
+        place = Path(resume)
+        if RunFolder(place).record() is None:
+            raise Refused(f"{shown(str(place))}: no run to go on with; leave out --resume, or give its folder")
+        return place
+    if to is not None:
+        return Path(to)
+    name = source.path.name if isinstance(source, Workspace) else None
+    if name is None:
+        name = Path(os.fspath(source)).absolute().name if isinstance(source, str | os.PathLike) else "images"
+    return Path(f"{name.removesuffix('.boda').partition('.')[0]}-{net.partition('?')[0]}")
+
+
+def _listing(source: Any) -> Listing:
+    """Of a source, or of the source of a workspace with its labels."""
+    from boda.sources.walking import is_workspace
+    from boda.workspace.workspace import open_workspace
+
+    if isinstance(source, str | os.PathLike):
+        source = open_workspace(source) if is_workspace(os.fsencode(source)) else open_source(source)
+    if isinstance(source, Workspace):
+        if source.source is None:
+            raise Refused(f"{source.path}: its features were imported, so it does not know where its images are")
+        keys = source.keys()
+        refs = source.refs(keys)
+        return Listing(open_described(source.source), tuple(refs[key] for key in keys), source.frame())
+    return listing_of(source)
+
+
+def _plan(net: str, target: Target | None, size: int | None, channels: int) -> NetworkPlan:
+    from boda.encoders.names import parse_name
+
+    name = parse_name(net)
+    if target is None and name.bare != AUTOENCODER:
+        raise Refused(f"{name.bare} learns a target: give --target COLUMN (class, of a folder by class)")
+    if target is not None and target.kind not in {"class", "number", "ratings"}:
+        raise Refused(f"a network learns a class, a number or ratings from pixels, not {target.kind}")
+    if target is not None and target.kind == "number" and name.bare == AUTOENCODER:
+        raise Refused("an autoencoder learns images and classes, not numbers: give a resnet")
+    outputs = 0 if target is None else 1 if target.kind == "number" else len(target.names)
+    side = size or natural_side(name.bare)
+    return NetworkPlan(name.bare, (side, side), channels, outputs, dict(name.arguments))
+
+
+def _preset(preset: str | Preset | None, plan: NetworkPlan, settings: Mapping[str, Any] | None, device: str) -> Preset:
+    """The preset with its changes; bf16 only where the device is fast at it."""
+    from boda.encoders.precision import bf16_is_fast
+    from boda.encoders.request import find_device
+
+    if preset is None:
+        small = "autoencoder-fast" if plan.is_autoencoder else "cifar-fast"
+        preset = small if is_for_small_images(plan.name) else "imagenet-fast"
+    found = preset_named(preset) if isinstance(preset, str) else preset
+    if found.precision == "bf16" and not bf16_is_fast(str(find_device(device))):
+        found = found.changed(precision="fp32")
+    return found.changed(**dict(settings or {}))
+
+
+def _gathered(
+    listing: Listing,
+    target: Target | None,
+    plan: NetworkPlan,
+    preset: Preset,
+    share: float,
+    groups: str | None,
+    seed: int,
+    channels: int | None,
+    workers: int | None,
+) -> tuple[Gathered, PixelSpec, NetworkPlan]:
+    """Images and targets, what the network sees of an image, and the plan with as many channels as there are."""
+    side = plan.size[0]
+    mean, std = ((0.0,) * 3, (1.0,) * 3) if plan.is_autoencoder else (IMAGENET_MEAN, IMAGENET_STD)
+    small = is_for_small_images(plan.name)
+    seen = PixelSpec(side if small else round(side * _ROOM), plan.size, "bilinear", mean=mean, std=std)
+    if small:
+        images, rows, left = in_memory(listing, seen, workers=workers)
+        held = images
+    else:
+        from boda.pixels.augment import augmentation_named
+
+        whole = replace(seen, crop=None, resize=augmentation_named(preset.augmentation).short_side(round(side * _ROOM)))
+        (images, held), rows, left = from_files(listing, (whole, seen), workers=workers)
+    kept = listing.take(rows)
+    target = target.take(rows) if target is not None else None
+    training, validation = divided(target, len(rows), share=share, groups=groups_of(kept, groups), seed=seed)
+    if plan.is_autoencoder:
+        plan = replace(plan, channels=channels or _channels(images))
+    names = tuple(ref.key for ref in kept.refs)
+    return Gathered(images, held, names, target, training, validation, left.unreadable), seen, plan
+
+
+def _channels(images: Any) -> int:
+    """1 where all images are grey."""
+    pixels = images.pixels.numpy()
+    return 1 if (pixels[..., :1] == pixels).all() else 3
+
+
+def _init_digest(folder: Path) -> str:
+    from boda.encoders.trained import WEIGHTS, read_network
+
+    read_network(folder)
+    return hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()

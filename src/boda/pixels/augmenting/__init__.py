@@ -1,0 +1,1 @@
+"""The steps of an augmentation, each as data that can be applied."""

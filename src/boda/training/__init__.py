@@ -1,0 +1,1 @@
+"""Training: pixels and targets become weights, one visible loop for every task."""

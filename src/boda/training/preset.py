@@ -1,0 +1,150 @@
+"""Presets: how a network is trained, as one frozen record that goes into every checkpoint."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal, TypeAlias, get_args
+
+from boda.errors import Refused
+
+Curve: TypeAlias = Literal["constant", "steps", "plateau", "one-cycle", "cosine"]
+Optimiser: TypeAlias = Literal["sgd", "adam", "adamw"]
+Computing: TypeAlias = Literal["fp32", "bf16"]
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """Everything about training but the network, the data and the machine."""
+
+    name: str
+    epochs: int
+    """Passes over the training rows; the last is cut short where `iterations` says so."""
+    batch: int
+    lr: float
+    """The highest learning rate."""
+    iterations: int | None = None
+    """Steps in all, at most."""
+    optimiser: Optimiser = "sgd"
+    momentum: float = 0.9
+    """Of SGD; the first beta of Adam."""
+    nesterov: bool = False
+    weight_decay: float = 1e-4
+    decay_norms: bool = True
+    """Weight decay also of norms and offsets, as in the paper of ResNets."""
+    curve: Curve = "constant"
+    """Of the learning rate over steps."""
+    drops: tuple[float, ...] = ()
+    """Of `steps`: after which shares of all steps the rate is divided by ten."""
+    patience_of_plateau: int = 5
+    """Of `plateau`: epochs without a lower validation loss after which the rate is divided by ten."""
+    warmup: float = 0.0
+    """Share of all steps in which the rate rises to `lr`; of `one-cycle`, where its peak is."""
+    warmup_lr: float = 0.0
+    """Where it rises from, a share of `lr`; a warm-up at one rate, as in the paper, has `flat_warmup`."""
+    flat_warmup: bool = False
+    """The rate stays at `warmup_lr` until the warm-up ends."""
+    label_smoothing: float = 0.0
+    average: float | None = None
+    """Decay of an exponential moving average of the weights, which is what is tested and kept; None: none."""
+    augmentation: str = "none"
+    """A preset of `boda.pixels.augment`."""
+    precision: Computing = "fp32"
+    channels_last: bool = False
+    compiled: bool = False
+    """torch.compile before the first step."""
+    patience: int | None = None
+    """Epochs without a better validation score after which training ends; None: it does not."""
+
+    def __post_init__(self) -> None:
+        """Refuse what no training can be.
+
+        Raises:
+            Refused: names the field and what it may be.
+        """
+        for name, words in (("optimiser", Optimiser), ("curve", Curve), ("precision", Computing)):
+            if getattr(self, name) not in get_args(words):
+                raise Refused(f"{name} is {getattr(self, name)!r}; it can be {', '.join(get_args(words))}")
+        for name in ("epochs", "batch", "iterations", "patience", "patience_of_plateau"):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+                raise Refused(f"{name} is {value!r}; it must be a whole number from 1")
+        for name in ("momentum", "label_smoothing", "warmup", "warmup_lr", "average"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < 1:
+                raise Refused(f"{name} is {value!r}; it must be at least 0 and below 1")
+        if not self.lr > 0 or not self.weight_decay >= 0:
+            raise Refused(f"lr={self.lr!r} must be above 0 and weight_decay={self.weight_decay!r} not below it")
+        if any(not 0 < share < 1 for share in self.drops):
+            raise Refused(f"drops are {self.drops}; they are shares of all steps, between 0 and 1")
+
+    def changed(self, **values: Any) -> "Preset":
+        """The same but for these fields.
+
+        Raises:
+            Refused: no such field, or a value that makes no sense.
+        """
+        known = [one.name for one in fields(self)]
+        for name in values:
+            if name not in known:
+                raise Refused(f"no setting {name!r}; one of {', '.join(known)}")
+        return replace(self, **values)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> "Preset":
+        """The preset that `as_json` wrote."""
+        return cls(**{**record, "drops": tuple(record["drops"])})
+
+
+_CIFAR_PAPER = Preset(
+    "cifar-paper", epochs=182, iterations=64_000, batch=128, lr=0.1, curve="steps", drops=(0.5, 0.75),
+    augmentation="cifar",
+)  # fmt: skip
+"""He et al. 2015, section 4.2: 64,000 steps of 128, rate 0.1, a tenth after 32,000 and 48,000."""
+
+PRESETS = {
+    one.name: one
+    for one in (
+        _CIFAR_PAPER,
+        replace(
+            _CIFAR_PAPER, name="cifar-paper-110", warmup=400 / 64_000, warmup_lr=0.1, flat_warmup=True
+        ),  # "we use 0.01 to warm up the training until the training error is below 80 % (about 400 iterations)"
+        Preset(
+            "cifar-fast", epochs=30, batch=128, lr=0.4, nesterov=True, weight_decay=5e-4, decay_norms=False,
+            curve="one-cycle", warmup=0.2, warmup_lr=0.1, label_smoothing=0.1, average=0.998, augmentation="cifar",
+            precision="bf16", channels_last=True,
+        ),
+        Preset(
+            "imagenet-paper", epochs=120, iterations=600_000, batch=256, lr=0.1, curve="plateau",
+            augmentation="imagenet",
+        ),  # at most 60 x 10^4 iterations in all, the rate divided by ten where the error plateaus
+        Preset(
+            "imagenet-fast", epochs=18, batch=256, lr=1.0, nesterov=True, weight_decay=5e-5, decay_norms=False,
+            curve="one-cycle", warmup=0.1, warmup_lr=0.1, label_smoothing=0.1, average=0.9999,
+            augmentation="imagenet", precision="bf16", channels_last=True,
+        ),
+        Preset("autoencoder", epochs=10, batch=64, lr=1e-3, optimiser="adam", weight_decay=0.0),
+        Preset(
+            "autoencoder-fast", epochs=10, batch=128, lr=2e-3, optimiser="adam", weight_decay=0.0, curve="one-cycle",
+            warmup=0.2, warmup_lr=0.1, channels_last=True,
+        ),
+        Preset(
+            "finetune", epochs=10, batch=32, lr=1e-3, optimiser="adamw", weight_decay=0.05, decay_norms=False,
+            curve="cosine", warmup=0.1, augmentation="none", channels_last=True, patience=5,
+        ),
+    )
+}  # fmt: skip
+"""By name."""
+
+
+def preset_named(name: str) -> Preset:
+    """The preset of this name.
+
+    Raises:
+        Refused: there is none; names those that there are.
+    """
+    if name not in PRESETS:
+        raise Refused(f"no preset {name!r}; one of {', '.join(PRESETS)}")
+    return PRESETS[name]
