@@ -16,6 +16,7 @@ _PUBLIC = {
     "predict": "boda.pipelines.predict:predict",
     "evaluate": "boda.pipelines.evaluate:evaluate",
     "compare": "boda.pipelines.compare:compare",
+    "train_network": "boda.pipelines.train_network:train_network",
     "augment": "boda.pipelines.augment:augment",
     "label": "boda.pipelines.label:label",
     "info": "boda.pipelines.info:info",
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from boda.pipelines.quarantine import retry_quarantined as retry_quarantined
     from boda.pipelines.search import search as search
     from boda.pipelines.train import train as train
+    from boda.pipelines.train_network import train_network as train_network
     from boda.pixels.spec import PixelSpec as PixelSpec
     from boda.recipe import Recipe as Recipe
     from boda.sources.base import ImageRef as ImageRef

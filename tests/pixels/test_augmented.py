@@ -174,3 +174,17 @@ def test_only_training_images_can_be_augmented():
     assert not [
         field.name for kind in (boda.PixelSpec, boda.Recipe) for field in fields(kind) if "augment" in field.name
     ]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+@pytest.mark.parametrize("name", ["cifar", "cifar?fill=reflect", "cifar+cutmix"])
+def test_a_gpu_pads_crops_flips_and_pastes_as_a_processor_does(name):
+    """Bit for bit, and the images stay where they are."""
+    augmentation = augmentation_named(name)
+    here = augment_batch(augmentation, BATCH, seed=3, epoch=4, rows=range(6))
+    there = augment_batch(augmentation, BATCH.cuda(), seed=3, epoch=4, rows=range(6))
+    assert there.pixels.is_cuda
+    assert torch.equal(there.pixels.cpu(), here.pixels)
+    mixed = [mix_batch(augmentation, seen.pixels, seed=3, epoch=4, batch=1) for seen in (here, there)]
+    assert torch.equal(mixed[0].pixels, mixed[1].pixels.cpu())

@@ -28,6 +28,7 @@ COMMANDS = {
     "predict": "boda.cli.predict:predict",
     "evaluate": "boda.cli.evaluate:evaluate",
     "compare": "boda.cli.compare:compare",
+    "train-net": "boda.cli.train_net:train_net",
     "augment": "boda.cli.augment:augment",
     "export": "boda.cli.export:export",
     "export-head": "boda.cli.export_head:export_head",

@@ -110,8 +110,8 @@ class Autoencoder(nn.Module):
             down += _convolution(nn.Conv2d(before, after, 3, stride=2, padding=1), shape)
             for _ in range(shape.depth - 1):
                 down += _convolution(nn.Conv2d(after, after, 3, padding=1), shape)
-        down.append(nn.Conv2d(widths[-1], shape.features, shape.sizes[-1]))
-        up += _convolution(nn.ConvTranspose2d(shape.features, widths[-1], shape.sizes[-1]), shape)
+        down.append(_Whole(widths[-1], shape.features, shape.sizes[-1]))
+        up += _convolution(_FromOne(shape.features, widths[-1], shape.sizes[-1]), shape)
         for place in range(len(shape.stages), 0, -1):
             for _ in range(shape.depth - 1):
                 up += _convolution(nn.Conv2d(widths[place], widths[place], 3, padding=1), shape)
@@ -169,6 +169,25 @@ def autoencoder(
     height, width = (size, size) if isinstance(size, int) else size
     there = tuple(stages) if stages is not None else stages_for((height, width))
     return Autoencoder(Shape((height, width), channels, there, features, depth, batch_norm, classes))
+
+
+class _Whole(nn.Conv2d):
+    """A convolution as large as its map: one product of matrices, which is what it is computed as."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(n, c, h, w) to (n, d, 1, 1)."""
+        weight = self.weight.flatten(1)
+        return nn.functional.linear(maps.flatten(1), weight, self.bias)[:, :, None, None]
+
+
+class _FromOne(nn.ConvTranspose2d):
+    """The way back from one place to a map, likewise."""
+
+    def forward(self, features: Tensor) -> Tensor:  # type: ignore[override]
+        """(n, d, 1, 1) to (n, c, h, w)."""
+        maps: Tensor = features.flatten(1) @ self.weight.flatten(1)
+        maps = maps.view(len(maps), *self.weight.shape[1:])
+        return maps if self.bias is None else maps + self.bias[:, None, None]
 
 
 def _convolution(layer: nn.Conv2d | nn.ConvTranspose2d, shape: Shape) -> list[nn.Module]:

@@ -171,6 +171,7 @@ def train_network(  # noqa: PLR0913 - each is an option of the command
         }
     )
     folder.keep_unreadable(gathered.unreadable)
+    folder.keep_split(gathered.names, gathered.validation)
     from boda.pipelines.networks.running import go_on, made
 
     run, classes = made(plan, how, objective, gathered, pixels, seed=seed, device=device, init=init, pairs=flip_pairs)
@@ -274,7 +275,11 @@ def _gathered(
     else:
         from boda.pixels.augment import augmentation_named
 
-        whole = replace(seen, crop=None, resize=augmentation_named(preset.augmentation).short_side(round(side * _ROOM)))
+        whole = replace(
+            seen,
+            crop=None,
+            resize=augmentation_named(preset.augmentation).sized(plan.size).short_side(round(side * _ROOM)),
+        )
         (images, held), rows, left = from_files(listing, (whole, seen), workers=workers)
     kept = listing.take(rows)
     target = target.take(rows) if target is not None else None

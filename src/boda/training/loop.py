@@ -94,11 +94,13 @@ def train(run: Run, state: State, watch: Watch) -> State:
     preset, network = run.preset, run.network
     forward = torch.compile(run.forward) if preset.compiled else run.forward
     saved = time.monotonic()
-    while state.step < run.steps and not state.ended:
+    while (state.step < run.steps or state.batch) and not state.ended:
         network.train()
         run.stays(network)
         unheard: list[tuple[int, Batch, Tensor]] = []
         for batch in run.training.batches(preset.batch, state.epoch, after=state.batch):
+            if state.step == run.steps:
+                break
             set_rate(state.optimiser, rate(preset, state.step, run.steps, state.plateau))
             images = batch.images.to(run.device, non_blocking=True)
             targets = batch.targets.to(run.device, non_blocking=True)
@@ -113,14 +115,13 @@ def train(run: Run, state: State, watch: Watch) -> State:
             state.optimiser.step()
             state.took(run.task.sums(_detached(output), images, targets), len(batch.rows))
             watch.step(state, run.steps)
-            if state.step == run.steps:
-                break
             if time.monotonic() - saved > watch.every:
                 _refuse_what_is_not_finite(unheard)
                 watch.save(state)
                 saved = time.monotonic()
         _refuse_what_is_not_finite(unheard)
-        state.finish_epoch(validate(run, state), preset, run.task.primary)
+        lr = rate(preset, state.step - 1, run.steps, state.plateau)
+        state.finish_epoch(validate(run, state), preset, run.task.primary, lr)
         watch.epoch(state)
         watch.save(state)
         saved = time.monotonic()

@@ -128,7 +128,7 @@ PRESETS = {
         Preset("autoencoder", epochs=10, batch=64, lr=1e-3, optimiser="adam", weight_decay=0.0),
         Preset(
             "autoencoder-fast", epochs=10, batch=128, lr=2e-3, optimiser="adam", weight_decay=0.0, curve="one-cycle",
-            warmup=0.2, warmup_lr=0.1, channels_last=True,
+            warmup=0.2, warmup_lr=0.1,
         ),
         Preset(
             "finetune", epochs=10, batch=32, lr=1e-3, optimiser="adamw", weight_decay=0.05, decay_norms=False,

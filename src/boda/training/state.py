@@ -61,13 +61,12 @@ class State:
         if self.average is not None:
             self.average.update(self.step)
 
-    def finish_epoch(self, scores: Mapping[str, float], preset: Preset, primary: str) -> None:
-        """Take the validation scores of an epoch in."""
-        lr = max(group["lr"] / group["scale"] for group in self.optimiser.param_groups)
+    def finish_epoch(self, scores: Mapping[str, float], preset: Preset, primary: str, lr: float) -> None:
+        """Take the validation scores of an epoch in; `lr` was that of its last step."""
         learned = means(plain(self.sums), self.seen)
         self.history.append(
             {"epoch": self.epoch + 1, "step": self.step, "lr": lr}
-            | {f"train_{name}": value for name, value in learned.items()}
+            | {f"train_{name}": learned[name] for name in scores}
             | {f"validation_{name}": value for name, value in scores.items()}
         )
         self.plateau.heard(scores["loss"], preset.patience_of_plateau)

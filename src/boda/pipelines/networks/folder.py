@@ -1,16 +1,17 @@
 """A run's folder: what is trained, where it is, its curves, and the network of its best epoch.
 
-run.json               what is trained on what: network, preset, target, seed, digests
-last.json, last-*.safetensors    everything that is needed to go on
-network.json, network.safetensors    the network of the best epoch; with them the folder is an encoder
-history.csv, curves.png    of every epoch
-unreadable.csv         images that could not be used, and why; only where there are some
+- `run.json`: what is trained on what: network, preset, target, seed, digests
+- `last.json`, `last-*.safetensors`: everything that is needed to go on
+- `network.json`, `network.safetensors`: the network of the best epoch; with them the folder is an encoder
+- `history.csv`, `curves.png`: of every epoch
+- `split.csv`: which images were learned from, and which chose the best epoch
+- `unreadable.csv`: images that could not be used, and why; only where there are some
 """
 
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,8 @@ from boda.workspace.atomic import write_whole
 if TYPE_CHECKING:
     from torch import Tensor
 
-RUN, LAST, HISTORY, CURVES, UNREADABLE = "run.json", "last", "history.csv", "curves.png", "unreadable.csv"
+RUN, LAST, HISTORY, CURVES = "run.json", "last", "history.csv", "curves.png"
+SPLIT, UNREADABLE = "split.csv", "unreadable.csv"
 
 
 class RunFolder:
@@ -125,6 +127,20 @@ class RunFolder:
         writer.writerow(("key", "stage", "code", "reason"))
         writer.writerows((to_text(key), one.stage, one.code, one.reason) for key, one in unreadable.items())
         self._write(UNREADABLE, text.getvalue().encode())
+
+    def keep_split(self, names: Sequence[str], validation: Iterable[int]) -> None:
+        """Keep which images the run may learn from, so that nobody tests on these.
+
+        Args:
+            names: of all images.
+            validation: places of those that choose the best epoch.
+        """
+        held = {int(place) for place in validation}
+        text = io.StringIO(newline="")
+        writer = csv.writer(text)
+        writer.writerow(("key", "part"))
+        writer.writerows((to_text(n), "validation" if row in held else "training") for row, n in enumerate(names))
+        self._write(SPLIT, text.getvalue().encode())
 
     def _write(self, name: str, data: bytes) -> None:
         write_whole(self.path / name, lambda file: file.write(data))

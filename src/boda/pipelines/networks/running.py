@@ -19,6 +19,7 @@ from boda.pictures.curves import curves
 from boda.pipelines.networks.folder import LAST, RunFolder
 from boda.pipelines.networks.gathering import Gathered
 from boda.pipelines.run.meter import OnProgress, Progress
+from boda.pipelines.run.stopping import stop_on_signals
 from boda.pixels.augment import augmentation_named
 from boda.pixels.augmenting.labels import label_swaps
 from boda.pixels.spec import PixelSpec
@@ -30,6 +31,7 @@ from boda.training.objective import Objective
 from boda.training.preset import Preset
 from boda.training.state import State
 from boda.training.tasks import Classes, Number, Reconstruction, Shares, Task, tensor_of
+from boda.workspace.locking import held
 
 
 def made(
@@ -112,9 +114,12 @@ def go_on(
     Raises:
         Refused: the loss is no finite number any more; what was kept stays.
         Damaged: what was kept cannot be read.
+        Busy: another process trains into this folder.
     """
     events = _events(folder) if tensorboard else None
     with ExitStack() as closing:
+        stop = closing.enter_context(stop_on_signals())
+        closing.enter_context(held(folder.path))
         closing.enter_context(torch.random.fork_rng(devices=_cuda(run.device)))
         if events is not None:
             closing.callback(events.close)
@@ -137,10 +142,18 @@ def go_on(
         def save(state: State) -> None:
             checkpoint.save(folder.path, LAST, state.tensors(), state.record())
 
-        watch = Watch(step=_told(progress), epoch=finished, save=save, every=every)
+        told = _told(progress)
+
+        def stepped(state: State, steps: int) -> None:
+            told(state, steps)
+            if stop.asked:
+                save(state)
+                raise KeyboardInterrupt
+
         if saved is None:
             save(state)
-        return train(run, state, watch)
+        with stop.after_what_is_in_hand():
+            return train(run, state, Watch(step=stepped, epoch=finished, save=save, every=every))
 
 
 def begin_as(network: nn.Module, plan: NetworkPlan, folder: Path) -> list[str]:
