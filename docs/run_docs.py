@@ -189,8 +189,8 @@ class Reader:
 
 _MASKS = (
     (r"[\d.,]+ images/s.*", "RATE"),
+    (r"\b(in [\d.]+s|\d+\.\d+ s)\b", "TIME"),
     (r"\b\d+ (h \d+ min|min \d+ s|s)\b", "TIME"),
-    (r"\bin [\d.]+s\b", "TIME"),
     (r"\b[\d.]+ (B|kB|MB|GB)\b", "SIZE"),
     (r"\bprocess \d+", "process PID"),
     (r"([\"'](seconds|images_per_s|limit_share|bottleneck)[\"']): [^,}]+", r"\1: MASKED"),

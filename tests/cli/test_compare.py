@@ -1,8 +1,10 @@
 """`boda compare`: a table of feature sets and heads on the same folds, and a picture."""
 
+import numpy as np
 import pytest
 
 from spoken import one_line, one_object
+from synthetic import synthetic_workspace
 
 
 def test_it_ranks_and_draws(run, scored, tmp_path):
@@ -12,7 +14,7 @@ def test_it_ranks_and_draws(run, scored, tmp_path):
     lines = result.stdout.splitlines()
     assert lines[0] == "y: spearman on 80 rows, 5 folds"
     assert lines[1].startswith("trivial baseline 0.0000")
-    assert lines[2].split() == ["inputs", "head", "features", "spearman", "low", "high", "width", "seconds"]
+    assert lines[2].split() == ["inputs", "head", "features", "spearman", "low", "high", "width", "time"]
     assert lines[3].startswith("plain")
     assert lines[8].startswith("noise + area")
     (picture,) = (tmp_path / "scored-compare").iterdir()
@@ -53,3 +55,14 @@ def test_refusals_are_one_line(run, scored, tmp_path, monkeypatch):
 def test_wrong_usage_exits_with_two(run, scored, options):
     """Missing and impossible options show how the command is used."""
     assert run("compare", scored.path, *options).exit_code == 2
+
+
+def test_images_of_a_unit_are_one_row(run, scored, tmp_path):
+    """As of `boda train`; a view alone means nothing."""
+    house = np.arange(80) // 4
+    columns = {"house": [f"h{one}" for one in house], "price": (house * 1.5).tolist()}
+    x = np.random.default_rng(0).normal(size=(80, 6))
+    houses = synthetic_workspace(tmp_path / "houses.boda", {"plain": x, "other": x[:, :3]}, columns)
+    options = ("--target", "price", "--kind", "linear", "--to", tmp_path / "c.svg")
+    assert one_object(run("compare", houses.path, *options, "--unit", "house", "--json"))["rows"] == 20
+    assert "give --unit too" in one_line(run("compare", houses.path, *options, "--force", "--view", "house"))

@@ -67,3 +67,15 @@ def test_wrong_usage_exits_with_two(run, unit, layer):
     """What it predicts has to be said."""
     assert run("import-head", unit.path, layer[0]).exit_code == 2
     assert run("import-head", unit.path, "--target", "score").exit_code == 2
+
+
+def test_a_head_of_this_name_stays(run, unit, layer):
+    """An import takes nothing away unless it is told to."""
+    arguments = ("import-head", unit.path, layer[0], "--target", "score")
+    assert run(*arguments).exit_code == 0
+    (before,) = unit.results("head")
+    error = one_line(run(*arguments, "--any-length"))
+    assert "has a head 'layer' already; give --force to replace it, or another --name" in error
+    assert unit.results("head") == [before]
+    assert run(*arguments, "--any-length", "--force").exit_code == 0
+    assert unit.results("head") != [before]

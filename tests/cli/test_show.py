@@ -26,6 +26,12 @@ def test_people_get_aligned_words(capsys):
     assert capsys.readouterr().out == "three\nname   count\n가나  12,345\na          -\n"
 
 
+def test_small_numbers_keep_their_digits(capsys):
+    """Four decimals of an error of 0.00004 would say that there is none."""
+    Show()(Answer(), lambda: [Table(("x",), [[0.00004], [-0.00004], [0.0], [1e-16], [0.25], [float("nan")]])])
+    assert capsys.readouterr().out.split() == ["x", "4.0e-05", "-4.0e-05", "0.0000", "0.0000", "0.2500", "nan"]
+
+
 def test_json_is_one_object_and_nothing_else(capsys):
     """--json prints one line, and asks nobody for words."""
     show = Show()

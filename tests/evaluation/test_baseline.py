@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.stats
+from sklearn import metrics
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.model_selection import PredefinedSplit, cross_val_predict
 
@@ -64,3 +65,42 @@ def test_order_is_worth_a_coin(folds, rng):
     labels = baseline.statistics("labels", np.stack([truth, 1 - truth], axis=1).astype(float), folds)
     assert labels["macro_auc"](np.ones(60)) == 0.5
     assert labels["mean_average_precision"](np.ones(60)) == pytest.approx(0.5)
+
+
+def test_where_nothing_is_held_out_it_is_scikit_learns_dummy_of_these_rows(rng):
+    """Every metric that a constant has; those that look at order are worth nothing."""
+    number, classes = rng.exponential(size=60), rng.choice(3, size=60, p=[0.6, 0.3, 0.1])
+    nothing, once = np.zeros((60, 1)), np.ones(60)
+    said = DummyRegressor().fit(nothing, number).predict(nothing)
+    found = {name: one(once) for name, one in baseline.statistics("number", number, None).items()}
+    expected = {
+        "r2": metrics.r2_score(number, said),
+        "mae": metrics.mean_absolute_error(number, said),
+        "rmse": metrics.root_mean_squared_error(number, said),
+    }
+    assert found == pytest.approx(expected | {"spearman": 0, "pearson": 0}, abs=1e-12)
+    dummy = DummyClassifier(strategy="prior").fit(nothing, classes)
+    shares, likeliest = dummy.predict_proba(nothing), dummy.predict(nothing)
+    found = {name: one(once) for name, one in baseline.statistics("class", classes, None, classes=3).items()}
+    expected = {
+        "accuracy": metrics.accuracy_score(classes, likeliest),
+        "balanced_accuracy": metrics.balanced_accuracy_score(classes, likeliest),
+        "macro_f1": metrics.f1_score(classes, likeliest, average="macro"),
+        "log_loss": metrics.log_loss(classes, shares),
+        "brier": np.square(shares - np.eye(3)[classes]).sum(axis=1).mean(),
+        "auc": metrics.roc_auc_score(classes, shares, multi_class="ovr"),
+    }
+    assert found == pytest.approx(expected)
+
+
+def test_no_other_constant_has_a_smaller_squared_error_or_log_loss(rng):
+    """So that nothing looks better beside it than it is."""
+    number, once = rng.normal(size=40), np.ones(40)
+    best = baseline.statistics("number", number, None)["rmse"](once)
+    assert all(best <= np.sqrt(np.mean((number - other) ** 2)) for other in np.linspace(-1, 1, 41))
+    truth = rng.integers(2, size=40)
+    found = baseline.statistics("class", truth, None, classes=2)
+    for share in np.linspace(0.01, 0.99, 99):
+        said = np.tile([1 - share, share], (40, 1))
+        assert found["log_loss"](once) <= metrics.log_loss(truth, said) + 1e-12
+        assert found["brier"](once) <= metrics.brier_score_loss(truth, said[:, 1]) + 1e-12

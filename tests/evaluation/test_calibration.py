@@ -36,21 +36,31 @@ def test_temperature_undoes_scores_that_are_too_sure(sure, rng):
 
 
 def test_temperature_is_the_minimum_that_torch_finds(rng):
-    """The gradient of torch's cross entropy is 0 there."""
+    """The gradient of torch's cross entropy, with the pull beside it, is 0 there."""
     scores, truth = rng.normal(size=(300, 5)) * 3, rng.integers(5, size=300)
-    inverse = torch.tensor(1 / fit_temperature(scores, truth).value, dtype=torch.float64, requires_grad=True)
-    loss = torch.nn.functional.cross_entropy(torch.tensor(scores) * inverse, torch.tensor(truth))
-    loss.backward()
-    assert abs(float(inverse.grad)) < 1e-7
+    log = torch.tensor(np.log(fit_temperature(scores, truth).value), dtype=torch.float64, requires_grad=True)
+    loss = torch.nn.functional.cross_entropy(torch.tensor(scores) / log.exp(), torch.tensor(truth), reduction="sum")
+    (loss + 2 * log**2).backward()
+    assert abs(float(log.grad)) < 1e-6
 
 
 def test_scores_that_say_all_or_nothing_have_a_limit(rng):
-    """Always right: as cold as it gets; always wrong: as hot; no rows: as they are."""
-    truth = rng.integers(3, size=50)
+    """Many rows always right: as cold as it gets; always wrong: as hot; no rows: as they are."""
+    truth = rng.integers(3, size=1_000_000)
     right = np.eye(3)[truth]
     assert fit_temperature(right, truth).value == pytest.approx(0.1)
     assert fit_temperature(-right, truth).value == pytest.approx(1e3)
     assert fit_temperature(np.zeros((0, 3)), np.zeros(0, int)).value == 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_few_rows_are_not_made_worse(seed):
+    """Scores that are right as they are, of 60 rows nearly all of which are right, lose next to nothing."""
+    rng = np.random.default_rng(seed)
+    scores = rng.normal(size=(60, 3)) * 12
+    truth = drawn(rng, scores)
+    raw, made = softmax(scores), cross_fitted(scores, truth, np.arange(60) % 5)
+    assert log_loss(truth, made, labels=range(3)) < log_loss(truth, raw, labels=range(3)) + 0.02
 
 
 def test_folds_that_say_nothing_do_not_make_another_certain():

@@ -82,6 +82,15 @@ def test_people_who_always_agree_leave_no_noise(rng):
     assert found.pearson.value == found.spearman.value == 1 and found.halves == pytest.approx(1)
 
 
+@pytest.mark.parametrize("rows", [40, 400])
+def test_an_interval_holds_its_own_value(rows, rng):
+    """Also where drawing rows twice makes people look surer than they are, as it does with few of them."""
+    _, counts = rated(rng, rows, 4)
+    found = ceiling_of_counts(counts, LEVELS, rng=rng, rounds=100)
+    for one in (found.pearson, found.spearman):
+        assert one.low <= one.value <= one.high <= 1
+
+
 @pytest.mark.slow
 def test_intervals_hold_the_ceiling(rng):
     """Of 120 samples of 200 rows, between 80 and 97 % of the intervals hold the ceiling of all rows."""

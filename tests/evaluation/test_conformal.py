@@ -7,7 +7,17 @@ import pytest
 
 from boda.errors import Refused
 from boda.evaluation.calibration import softmax
-from boda.evaluation.conformal import Intervals, Sets, fit_intervals, fit_sets, interval_coverage, set_coverage
+from boda.evaluation.conformal import (
+    Intervals,
+    LabelSets,
+    Sets,
+    fit_intervals,
+    fit_label_sets,
+    fit_sets,
+    interval_coverage,
+    label_set_coverage,
+    set_coverage,
+)
 
 
 def test_the_half_width_is_the_corrected_quantile():
@@ -114,3 +124,61 @@ def test_shapes_that_do_not_fit_are_refused():
         fit_sets(np.zeros(2, int), np.zeros((3, 2)))
     with pytest.raises(Refused, match="no share"):
         fit_intervals(np.zeros(3), np.zeros(3), level=90)
+
+
+def drawn_labels(rng, n=6000):
+    """A common label, a rare one and one of which a third is known, with their true probabilities."""
+    probabilities = 1 / (1 + np.exp(-(rng.normal(size=(n, 3)) * 2 + [0, -3, 1])))
+    truth = (rng.random((n, 3)) < probabilities).astype(float)
+    truth[rng.random(n) < 2 / 3, 2] = np.nan
+    return truth, probabilities
+
+
+def test_sets_of_labels_hold_yes_and_no_alike(rng):
+    """Of new rows no is in the set of nine in ten that are not, yes in that of nine in ten that are, rare or not."""
+    fitted = fit_label_sets(*drawn_labels(rng))
+    truth, probabilities = drawn_labels(rng)
+    sets = fitted.of(probabilities)
+    assert sets.any(axis=2).all()
+    for value in (0, 1):
+        for label in range(3):
+            rows = truth[:, label] == value
+            assert sets[rows, label, value].mean() > 0.87
+    assert sets[truth[:, 1] == 1, 1, 1].mean() < 0.95
+    assert not sets[probabilities[:, 1] < 1e-4, 1, 1].any()
+    assert LabelSets.from_json(json.loads(json.dumps(fitted.as_json(), allow_nan=False))) == fitted
+
+
+def test_measured_coverage_of_labels_counts_what_is_known(rng):
+    """Of all labels and of each; what nobody said is not counted, rows that belong together widen it."""
+    truth, probabilities = drawn_labels(rng, 3000)
+    folds = rng.permutation(3000) % 5
+    every, each = label_set_coverage(truth, probabilities, folds)
+    assert every.share.rows == np.isfinite(truth).sum() == sum(one.share.rows for one in each)
+    assert every.share.value > 0.89
+    assert all(1 <= one.size <= 2 for one in each)
+    again = np.repeat(np.arange(3000), 2)
+    twice, _ = label_set_coverage(truth[again], probabilities[again], folds[again], groups=again)
+    assert twice.share.value == pytest.approx(every.share.value, abs=0.01)
+    alone, _ = label_set_coverage(truth[again], probabilities[again], folds[again])
+    assert twice.share.high - twice.share.low > 1.2 * (alone.share.high - alone.share.low)
+
+
+def test_a_label_seen_too_rarely_is_never_ruled_out():
+    """Eight that are say nothing of nine in ten; one that is never known says nothing at all."""
+    truth = np.stack([np.arange(100) < 8, np.full(100, np.nan)], axis=1).astype(float)
+    fitted = fit_label_sets(truth, np.full((100, 2), 0.01))
+    sets = fitted.of(np.array([[1e-9, 1e-9]]))
+    assert sets.tolist() == [[[True, True], [True, True]]]
+    assert fitted.as_json()["masses"] == [[0.0, None], [None, None]]
+    _, each = label_set_coverage(truth, np.full((100, 2), 0.01), np.arange(100) % 5)
+    assert each[1].share.rows == 0
+    assert each[1].as_json()["size"] is None
+
+
+def test_sets_of_other_labels_are_refused():
+    """Shapes of truth and probabilities, and of what was fitted."""
+    with pytest.raises(Refused):
+        fit_label_sets(np.zeros((3, 2)), np.zeros((3, 3)))
+    with pytest.raises(Refused, match="2 labels"):
+        LabelSets(0.9, ((0.0, 0.0), (0.0, 0.0))).of(np.zeros((4, 3)))

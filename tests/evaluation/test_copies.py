@@ -132,3 +132,19 @@ def test_rows_of_an_array_by_an_index():
     found, plain = group_copies(contents, features, index=index), group_copies(contents, features[index])
     np.testing.assert_array_equal(found.groups, plain.groups)
     np.testing.assert_array_equal(found.pairs, plain.pairs)
+
+
+def test_only_new_rows_are_compared(monkeypatch):
+    """Copies of new rows are found wherever they are; old rows far from them stay apart though they are alike."""
+    monkeypatch.setattr(copies, "_BLOCK", 64)
+    rng = np.random.default_rng(6)
+    features = rng.normal(size=(1700, 80)).astype(np.float32)
+    features[1650] = features[1600] + 1e-3  # two old rows, blocks away from the new ones
+    features[1300] = features[4] + 1e-3
+    features[9] = features[8] + 1e-3
+    groups = group_copies(None, features, new=20).groups
+    assert groups[1300] == groups[4]
+    assert groups[9] == groups[8]
+    assert groups[1650] != groups[1600]
+    every = group_copies(None, features).groups
+    assert every[1650] == every[1600]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from boda.heads.balancing import is_to_be_balanced
+from boda.heads.balancing import _best_weight, is_to_be_balanced
 from boda.heads.crossfit import cross_fit, fit
 from boda.heads.inputs import FeatureInput, Inputs, NumberInput
 from boda.heads.logistic import Logistic
@@ -33,6 +33,35 @@ def test_a_telling_number_is_not_drowned_by_features():
         correlations[names] = np.corrcoef(found.out_of_fold[:, 0], y)[0, 1]
     assert correlations["a",] > 0.9
     assert correlations["f", "a"] > correlations["a",] - 0.05
+
+
+def test_a_few_features_are_not_drowned_by_a_wide_table():
+    """And the other way round: two telling features beside 300 columns that say nothing."""
+    rng = np.random.default_rng(3)
+    features = rng.normal(size=(150, 2)).astype(np.float32)
+    y = features.sum(axis=1) + 0.3 * rng.normal(size=150)
+    numbers = tuple(NumberInput(f"n{place}", rng.normal(size=150)) for place in range(300))
+    inputs = Inputs((FeatureInput("f", "0123456789abcdef", features), *numbers))
+    _, found = cross_fit(inputs, Target("number", "y", y), Ridge(), np.arange(150) % 5, groups=np.arange(150), rng=rng)
+    assert np.corrcoef(found.out_of_fold[:, 0], y)[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("best", [0.01, 0.1, 1.0, 10.0, 30.0])
+def test_the_walk_ends_in_the_valley(best):
+    """Wherever the error is least, also at either end of the ladder."""
+    asked = []
+
+    def error(weight: float) -> float:
+        asked.append(weight)
+        return 1 + abs(np.log(weight / best))
+
+    assert _best_weight(error) == best
+    assert len(asked) == len(set(asked)) <= 6
+
+
+def test_a_gain_by_chance_is_none():
+    """A thousandth less is no reason to weigh anything."""
+    assert _best_weight(lambda weight: 1 - 0.001 * (weight > 1)) == 1.0
 
 
 def test_the_weight_is_in_the_preparation_and_is_saved():

@@ -9,13 +9,14 @@ from scipy import stats
 
 from boda.errors import Refused
 from boda.heads.design import Design
-from boda.heads.dirichlet import AnswerCounts, fraction_intervals, loss_and_slope, negative_log_likelihood
+from boda.heads.dirichlet import AnswerCounts, fraction_intervals, likelihood, negative_log_likelihood
+from boda.heads.scores import Near
 from boda.heads.target import Target
 from boda.heads.trees import counts_from_fractions, load_tree
 from boda.heads.vote_quality import confident_accuracy, fraction_errors
 from boda.heads.vote_tree import Question, VoteTree
 from boda.heads.votes import (
-    VoteLoss,
+    QuestionLoss,
     Votes,
     VotesModel,
     credible_intervals,
@@ -38,13 +39,13 @@ def test_loss_is_the_distribution_of_scipy() -> None:
 
 
 def test_slope_of_every_score_is_that_of_autograd() -> None:
-    """Through the link, the sum over questions and the weights of rows, against torch."""
+    """Through the link, and the sum over questions, against torch."""
     import torch
 
     rng = np.random.default_rng(1)
     counts, scores = rng.integers(0, 9, (30, 5)).astype(float), rng.standard_normal((30, 7))
-    weights = rng.random(30)
-    loss, slopes = VoteLoss.of(counts, TREE.slices)(slice(0, 30), scores, weights)
+    near = [_question(counts, scores, number) for number in (0, 1)]
+    loss, slopes = sum(one.value for one in near), np.concatenate([one.slopes for one in near], axis=1)
     z, x = torch.tensor(scores, requires_grad=True), torch.tensor(counts)
     total = torch.zeros((), dtype=torch.float64)
     for answers, part in ((slice(0, 3), slice(0, 4)), (slice(3, 5), slice(4, 7))):
@@ -53,9 +54,9 @@ def test_slope_of_every_score_is_that_of_autograd() -> None:
         n = x[:, answers].sum(dim=1)
         each = torch.lgamma(a.sum(1) + n) - torch.lgamma(a.sum(1))
         each = each - (torch.lgamma(a + x[:, answers]) - torch.lgamma(a)).sum(1)
-        total = total + (torch.tensor(weights) * each).sum()
+        total = total + each.sum()
     total.backward()
-    assert loss.sum() == pytest.approx(total.item(), rel=1e-10)
+    assert loss == pytest.approx(total.item(), rel=1e-10)
     np.testing.assert_allclose(slopes, z.grad.numpy(), atol=1e-10)
 
 
@@ -64,10 +65,10 @@ def test_questions_that_nobody_was_asked_cost_exactly_nothing() -> None:
     rng = np.random.default_rng(2)
     counts = np.array([[3.0, 4.0, 0.0, 0.0, 0.0], [0.0] * 5])
     scores = rng.standard_normal((2, 7)) * 10
-    loss, slopes = VoteLoss.of(counts, TREE.slices)(slice(0, 2), scores, np.ones(2))
-    assert loss[1] == 0 and loss[0] > 0
-    assert (slopes[:, 4:] == 0).all() and (slopes[1] == 0).all() and slopes[0, :3].any()
-    each, slope = loss_and_slope(np.zeros((1, 3)), np.array([[0.3, 70.0, 1e-9]]))
+    shape, bar = (_question(counts, scores, number) for number in (0, 1))
+    assert bar.value == 0 and shape.value > 0
+    assert not bar.slopes.any() and not shape.slopes[1].any() and shape.slopes[0].any()
+    each, slope, *_ = likelihood(np.zeros((1, 3)), np.array([[0.3, 70.0, 1e-9]]))
     assert each[0] == 0 and (slope == 0).all() and negative_log_likelihood(np.zeros((1, 3)), np.ones((1, 3)))[0] == 0
 
 
@@ -260,3 +261,8 @@ def _generated(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray
 def _fit(x: np.ndarray, counts: np.ndarray, learner: Votes) -> VotesModel:
     target = Target("votes", "t", counts, TREE.columns, tree=TREE)
     return learner.fit(Design.of(x), target, groups=np.arange(len(x)), rng=np.random.default_rng(0))
+
+
+def _question(counts: np.ndarray, scores: np.ndarray, number: int) -> Near:
+    part, place = TREE.slices[number], slice(0, 4) if number == 0 else slice(4, 7)
+    return QuestionLoss.of(counts[:, part])(slice(0, len(counts)), scores[:, place])

@@ -88,6 +88,31 @@ def test_no_group_is_on_both_sides(tmp_path):
     assert folds["00059.png"] == folds["00000.png"]
 
 
+def test_a_class_of_one_group_alone_is_named(tmp_path):
+    """No fold that tests on it can have learned it: whoever reads the score must know."""
+    group = np.arange(60) % 12
+    kind = np.where(group == 7, "rare", np.where(np.arange(60) < 30, "one", "two"))
+    x = np.random.default_rng(0).normal(size=(60, 70))
+    workspace = synthetic_workspace(tmp_path / "w.boda", {"f": x}, {"y": kind.tolist(), "group": group.tolist()})
+    warnings = boda.train(workspace, "y").evaluation["warnings"]
+    assert any("rare: in one group of group alone" in one for one in warnings)
+    assert not any("one, two" in one for one in warnings)
+
+
+def test_every_figure_is_of_the_same_predictions(tmp_path):
+    """The calibrated ones: the headline, `both` of the inputs, and the grouped side of the gap are one number."""
+    rng = np.random.default_rng(2)
+    group, x = np.arange(120) // 4, rng.normal(size=(120, 64))
+    kind = np.where(x[:, 0] + rng.normal(size=120) > 0, "a", "b")
+    columns = {"y": kind.tolist(), "group": group.tolist(), "size": rng.normal(size=120).tolist()}
+    workspace = synthetic_workspace(tmp_path / "w.boda", {"f": x}, columns)
+    record = boda.train(workspace, "y", inputs="f,size").evaluation
+    headline = record["metrics"]["auc"]["value"]
+    (both,) = [one["value"] for one in record["inputs"] if one["inputs"] == "both"]
+    assert both == pytest.approx(headline, abs=1e-12)
+    assert record["random_folds"]["grouped"]["value"] == pytest.approx(headline, abs=1e-12)
+
+
 def test_groups_that_are_the_classes_are_refused(tmp_path):
     """Nothing can be learned of a class whose only group is held out."""
     rng = np.random.default_rng(2)
@@ -307,7 +332,8 @@ def test_evaluate_draws_whole_groups(tmp_path):
     workspace = synthetic_workspace(tmp_path / "w.boda", {"f": x}, columns)
     head = boda.train(workspace, "y", page=False)
     files = {row: 500 + row for row in range(120)}
-    wide = synthetic_workspace(tmp_path / "new.boda", {"f": x}, columns, same_file=files)
+    others = columns | {"group": [f"new {one}" for one in place]}
+    wide = synthetic_workspace(tmp_path / "new.boda", {"f": x}, others, same_file=files)
     bare = synthetic_workspace(tmp_path / "bare.boda", {"f": x}, {"y": columns["y"]}, same_file=files)
     grouped, plain = (boda.evaluate(one, head).unseen["metrics"]["mae"] for one in (wide, bare))
     assert grouped["value"] == plain["value"]

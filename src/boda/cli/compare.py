@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     help="May be given several times.",
 )
 @click.option("--groups", metavar="COLUMN", help="Rows that agree here are never on both sides of a test.")
+@click.option("--unit", metavar="COLUMN", help="Images that agree here are one row.")
+@click.option("--view", metavar="COLUMN", help="Of a unit: what tells its images apart. [default: they are averaged]")
 @click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--to", type=PATH, metavar="FILE.svg", help="The picture. [default: NAME-compare/ beside the workspace]")
@@ -51,7 +53,7 @@ def _say(found: "Comparison") -> Iterator[Said]:
     yield f"{shown(found.target)}: {r['metric']} on {r['rows']:,} rows, {r['folds']['said']}"
     yield f"trivial baseline {r['baseline']:.4f}"
     yield Table(
-        ("inputs", "head", "features", r["metric"], "low", "high", "width", "seconds"),
+        ("inputs", "head", "features", r["metric"], "low", "high", "width", "time"),
         [
             [
                 shown(" + ".join(one["inputs"])),
@@ -61,7 +63,7 @@ def _say(found: "Comparison") -> Iterator[Said]:
                 one["low"],
                 one["high"],
                 one["width"],
-                one["seconds"],
+                f"{one['seconds']:.2f} s",
             ]
             for one in r["candidates"]
         ],

@@ -17,6 +17,7 @@ from boda.cli.show import Show
 @recipe_option
 @click.option("--any-length", is_flag=True, help="It takes features of any length, not only of length 1.")
 @click.option("--name", metavar="NAME", help="Of the head. [default: that of the file]")
+@click.option("--force", is_flag=True, help="Take the place of a head of this name.")
 @spoken
 @click.pass_obj
 def import_head(show: Show, /, workspace: str, weights: str, *, any_length: bool, **options: Any) -> None:

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from boda.pipelines.run.meter import Progress
 
 
+_ZERO, _SMALL = 1e-9, 5e-5
+"""Numbers between these are not 0, but four decimals would say so."""
+
+
 class Result(Protocol):
     """What a pipeline hands back."""
 
@@ -119,7 +123,7 @@ def _cell(value: str | float | None) -> str:
         case int():
             return f"{value:,}"
         case float():
-            return f"{value:.4f}"
+            return f"{value:.1e}" if _ZERO < abs(value) < _SMALL else f"{value:.4f}"
     return shown(value)
 
 

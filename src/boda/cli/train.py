@@ -138,16 +138,7 @@ def said_evaluation(record: Any) -> Iterator[Said]:
 def said_trust(record: Any) -> Iterator[Said]:
     """Intervals, calibration and the ceiling, one line each."""
     if conformal := record.get("conformal"):
-        coverage = conformal["coverage"]
-        size = (
-            f"{conformal['set_size']:.2f} classes on average"
-            if "set_size" in conformal
-            else f"{conformal['width']:.4g} wide"
-        )
-        yield (
-            f"{100 * conformal['level']:.0f} % intervals: measured coverage {100 * coverage['value']:.1f} % "
-            f"({100 * coverage['low']:.1f} to {100 * coverage['high']:.1f}), {size}"
-        )
+        yield _said_coverage(conformal)
     if calibration := record.get("calibration"):
         yield (
             f"calibration: expected error {calibration['error_before']:.3f} as learned, {calibration['error']:.3f} "
@@ -157,3 +148,31 @@ def said_trust(record: Any) -> Iterator[Said]:
         best = ceiling["spearman"]["value"]
         most = "no Spearman: no rating differs" if best is None else f"a Spearman of about {best:.2f} at most"
         yield f"ceiling: {ceiling['raters']:.0f} raters an image allow {most}"
+
+
+def _said_coverage(conformal: Any) -> str:
+    """How often intervals or sets held the truth, how large they are, and the least and most of labels or questions."""
+    kind, size = "intervals", "without an end"
+    if "labels" in conformal:
+        kind, size = "sets of yes and no", f"{conformal['set_size']:.2f} of them on average"
+    elif "set_size" in conformal:
+        size = f"{conformal['set_size']:.2f} classes on average"
+    elif conformal["width"] is not None:
+        kind = "intervals of votes" if "questions" in conformal else kind
+        size = f"{conformal['width']:.4g} wide"
+    coverage = conformal["coverage"]
+    return (
+        f"{100 * conformal['level']:.0f} % {kind}: measured coverage {100 * coverage['value']:.1f} % "
+        f"({100 * coverage['low']:.1f} to {100 * coverage['high']:.1f}), {size}"
+        f"{_said_range(conformal.get('questions') or conformal.get('labels') or ())}"
+    )
+
+
+def _said_range(parts: Any) -> str:
+    from boda.keys import shown
+
+    known = [one for one in parts if one["coverage"]["value"] is not None]
+    if len(known) < 2:
+        return ""
+    ends = [find(known, key=lambda one: one["coverage"]["value"]) for find in (min, max)]
+    return "; from " + " to ".join(f"{100 * one['coverage']['value']:.1f} % ({shown(one['name'])})" for one in ends)

@@ -1,4 +1,4 @@
-"""The trivial predictor: what a model that ignores its inputs would say, on the same folds."""
+"""The trivial predictor: what a model that ignores its inputs would say of the same rows."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,7 +15,7 @@ from boda.evaluation.weighted import Floats, Statistic, mean_of_defined
 def predict(
     kind: Kind,
     truth: npt.NDArray[Any],
-    folds: npt.NDArray[np.int64],
+    folds: npt.NDArray[np.int64] | None,
     *,
     classes: int = 0,
     questions: Mapping[str, slice] | None = None,
@@ -28,7 +28,9 @@ def predict(
     Args:
         kind: of the target.
         truth: (n,) or (n, o), as `Target.values` has it.
-        folds: (n,) the fold that holds each row out.
+        folds: (n,) the fold that holds each row out. None: the same of every row, what is true on average of all of
+            them. Nobody knows that before a test, so it is if anything too good: of all that say one thing of every
+            row none has a smaller squared error, log loss or Brier score.
         classes: how many, of a class.
         questions: of votes: name, and which columns are its answers.
 
@@ -37,6 +39,9 @@ def predict(
     """
     width: tuple[int, ...] = (classes,) if kind == "class" else truth.shape[1:]
     prediction = np.empty((len(truth), *width))
+    if folds is None:
+        prediction[:] = typical(kind, truth, classes=classes, questions=questions)
+        return prediction
     for fold in np.unique(folds):
         held_out = folds == fold
         prediction[held_out] = typical(kind, truth[~held_out], classes=classes, questions=questions)
@@ -69,20 +74,20 @@ def typical(
 def statistics(
     kind: Kind,
     truth: npt.NDArray[Any],
-    folds: npt.NDArray[np.int64],
+    folds: npt.NDArray[np.int64] | None,
     *,
     classes: int = 0,
     levels: Sequence[float] = (),
     questions: Mapping[str, slice] | None = None,
 ) -> dict[str, Statistic]:
-    """Each metric of the trivial predictor, as a function of how often each row counts.
+    """Each metric of the trivial predictor, as a function of how often each row counts; arguments as of `predict`.
 
     Metrics that only look at order get what a constant is worth: a correlation of 0, an area of 0.5, a precision of
     the share of positives. Their value on `predict` would be no baseline, since the mean of the other folds is low
     just where a fold is high: left one by one, it correlates with the truth by exactly -1.
     """
     averages = predict(kind, truth, folds, classes=classes, questions=questions)
-    constant = np.broadcast_to(typical(kind, truth, classes=classes, questions=questions), averages.shape)
+    constant = predict(kind, truth, None, classes=classes, questions=questions)
     by_fold = metric_statistics(kind, truth, averages, levels=levels, questions=questions)
     by_order = metric_statistics(kind, truth, constant, levels=levels, questions=questions)
     worth = {metric.name: metric.of_constant for metric in metrics_of(kind, classes=classes).values()}

@@ -129,6 +129,22 @@ def interval_of(value: float, rounds: Floats, *, units: int, level: float = 0.9)
     return Interval(value, low, high, level, len(rounds), undefined)
 
 
+def interval_around(value: float, rounds: Floats, *, units: int, level: float = 0.9) -> Interval:
+    """Student's interval with the deviation of the rounds, around the value and not around them.
+
+    For what draws with repeated rows distort, so that no share of the rounds is a place for the value. Arguments are
+    those of `difference_of`.
+    """
+    from scipy.special import stdtrit
+
+    _, _, undefined = _ends(value, rounds, units, level)
+    defined = rounds[~np.isnan(rounds)]
+    if units < 2 or len(defined) < 2 or np.isnan(value):
+        return Interval(value, float("nan"), float("nan"), level, len(rounds), undefined)
+    reach = float(stdtrit(units - 1, (1 + level) / 2) * np.sqrt(units / (units - 1)) * defined.std(ddof=1))
+    return Interval(value, value - reach, value + reach, level, len(rounds), undefined)
+
+
 def difference_of(value: float, rounds: Floats, *, units: int, level: float = 0.9) -> Difference:
     """A difference from its rounds: for more than two predictions on the draws of one `draws`.
 

@@ -17,8 +17,10 @@ from boda.evaluation.plain import as_plain
 from boda.evaluation.weighted import Floats
 
 _COLDEST, _HOTTEST = 0.1, 1e3
-"""Temperatures are sought between these: scores that say nothing, or nothing wrong, have none. Where four folds say
-next to nothing, a colder one fits their noise for free and makes a fold that says little certain of it."""
+"""Temperatures are sought between these: scores that say nothing, or nothing wrong, have none."""
+_PULL = 2.0
+"""Of (log T)^2 beside the summed log loss, as if log T were known to be normal around 0 with a deviation of a half. A
+few rows that are nearly all right would ask for any temperature; some hundred mistakes outweigh it."""
 
 
 def softmax(scores: Floats) -> Floats:
@@ -78,7 +80,7 @@ class Platt:
 
 
 def fit_temperature(scores: Floats, truth: npt.NDArray[np.int64]) -> Temperature:
-    """The temperature of the lowest log loss, which is convex in its inverse.
+    """The temperature of the lowest log loss, pulled towards 1 where few rows say which.
 
     Args:
         scores: (n, k) before the softmax, out of fold.
@@ -94,18 +96,24 @@ def fit_temperature(scores: Floats, truth: npt.NDArray[np.int64]) -> Temperature
         return Temperature()
     from scipy.optimize import brentq
 
-    of_truth = scores[np.arange(len(truth)), truth].mean()
+    of_truth = scores[np.arange(len(truth)), truth]
 
-    def slope(log_inverse: float) -> float:
-        expected = (softmax(scores * np.exp(log_inverse)) * scores).sum(axis=1)
-        return float(expected.mean() - of_truth)
+    def loss(log: float) -> float:
+        scaled = scores * np.exp(-log)
+        peak = scaled.max(axis=1)
+        sums = peak + np.log(np.exp(scaled - peak[:, None]).sum(axis=1))
+        return float((sums - of_truth * np.exp(-log)).sum() + _PULL * log**2)
 
-    hottest, coldest = -float(np.log(_HOTTEST)), -float(np.log(_COLDEST))
-    if slope(hottest) >= 0:
-        return Temperature(_HOTTEST)
-    if slope(coldest) <= 0:
-        return Temperature(_COLDEST)
-    return Temperature(float(np.exp(-brentq(slope, hottest, coldest, xtol=1e-10))))
+    def slope(log: float) -> float:
+        expected = (softmax(scores * np.exp(-log)) * scores).sum(axis=1)
+        return float((of_truth - expected).sum() * np.exp(-log) + 2 * _PULL * log)
+
+    ladder = np.linspace(np.log(_COLDEST), np.log(_HOTTEST), 25)  # over all of it there can be more than one valley
+    lowest = int(np.argmin([loss(log) for log in ladder]))
+    low, high = ladder[max(0, lowest - 1)], ladder[min(len(ladder) - 1, lowest + 1)]
+    if slope(low) >= 0 or slope(high) <= 0:  # at an end
+        return Temperature(float(np.exp(ladder[lowest])))
+    return Temperature(float(np.exp(brentq(slope, low, high, xtol=1e-12))))
 
 
 def fit_platt(scores: Floats, truth: Floats) -> Platt:
@@ -164,11 +172,21 @@ def cross_fitted(scores: Floats, truth: npt.NDArray[Any], folds: npt.NDArray[np.
         truth: (n,) classes, or (n, l) labels.
         folds: (n,).
     """
+    return calibrated(scores, folds, fold_fits(scores, truth, folds))
+
+
+def fold_fits(scores: Floats, truth: npt.NDArray[Any], folds: npt.NDArray[np.int64]) -> dict[int, Temperature | Platt]:
+    """Of each fold, what fits the others; arguments are those of `cross_fitted`."""
     _check(scores, truth)
+    fit = fit_temperature if truth.ndim == 1 else fit_platt
+    return {int(fold): fit(scores[folds != fold], truth[folds != fold]) for fold in np.unique(folds)}
+
+
+def calibrated(scores: Floats, folds: npt.NDArray[np.int64], fits: Mapping[int, Temperature | Platt]) -> Floats:
+    """Probabilities of scores, those of each fold by its own fit."""
     probabilities = np.empty(scores.shape)
-    for fold in np.unique(folds):
-        rows, others = folds == fold, folds != fold
-        fit: Temperature | Platt = (fit_temperature if truth.ndim == 1 else fit_platt)(scores[others], truth[others])
+    for fold, fit in fits.items():
+        rows = folds == fold
         probabilities[rows] = fit.probabilities(scores[rows])
     return probabilities
 

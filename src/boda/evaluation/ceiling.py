@@ -7,13 +7,13 @@ Journal of Psychology 15, 1904; Lord and Novick 1968). For the correlation of ra
 it depends on how the true means lie: that is deconvolved from the measured ones.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from boda.errors import Refused
-from boda.evaluation.bootstrap import Interval, draws, interval_of
+from boda.evaluation.bootstrap import Interval, draws, interval_around, interval_of
 from boda.evaluation.plain import as_plain
 from boda.evaluation.rating_metrics import mean_ratings
 from boda.evaluation.weighted import Floats, Statistic, Weights, centred, pearson_of, ratio
@@ -121,9 +121,11 @@ def _ceiling(
         "spearman": spearman,
     }
     drawn, once = draws(metrics, n, rng=rng, rounds=rounds), np.ones(n)
+    # repeated rows look like true means that lie on top of each other: rounds of the deconvolution are all too high
+    ranks = interval_around(spearman(once), drawn["spearman"], units=n, level=level)
     return Ceiling(
         interval_of(float(np.sqrt(reliability(once))), drawn["pearson"], units=n, level=level),
-        interval_of(spearman(once), drawn["spearman"], units=n, level=level),
+        replace(ranks, low=max(ranks.low, -1.0), high=min(ranks.high, 1.0)),
         reliability(once),
         halves,
         n,

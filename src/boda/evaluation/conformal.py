@@ -31,7 +31,7 @@ class Coverage:
     """What was asked for, of 1."""
     share: Share
     size: float
-    """Mean width of the intervals, or mean number of classes in a set."""
+    """Mean width of the intervals, or mean number of classes, or of yes and no, in a set."""
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON; an infinite size is None."""
@@ -100,6 +100,43 @@ class Sets:
         return cls(record["level"], np.inf if record["mass"] is None else record["mass"])
 
 
+@dataclass(frozen=True, slots=True)
+class LabelSets:
+    """Of each label no, yes or both: the likelier one, and the other where it cannot be ruled out.
+
+    No and yes have a mass each, as `Sets` of two classes, fitted on the rows of which they are true. So labels that are
+    rare are found as often as the level says; with one mass for both it would be reached by never saying them.
+    """
+
+    level: float
+    masses: tuple[tuple[float, float], ...]
+    """Of each label, of no and of yes."""
+
+    def of(self, probabilities: Floats) -> npt.NDArray[np.bool_]:
+        """(n, l, 2) whether no, and whether yes, is in the set of each label, from (n, l) probabilities of yes.
+
+        Raises:
+            Refused: not as many labels as masses.
+        """
+        if probabilities.ndim != 2 or probabilities.shape[1] != len(self.masses):
+            raise Refused(f"sets of {len(self.masses)} labels do not fit probabilities of {probabilities.shape}")
+        found = np.ones((*probabilities.shape, 2), bool)
+        for label, masses in enumerate(self.masses):
+            found[:, label] = _mass_before(_no_and_yes(probabilities[:, label])) <= np.array(masses) + _TIE
+        return found
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON; an infinite mass (it is in every set) is None."""
+        plain: dict[str, Any] = as_plain(self)
+        return plain
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> "LabelSets":
+        """The sets that `as_json` wrote."""
+        masses = [[np.inf if one is None else one for one in pair] for pair in record["masses"]]
+        return cls(record["level"], tuple((no, yes) for no, yes in masses))
+
+
 def fit_intervals(
     truth: Floats, prediction: Floats, *, difficulty: Floats | None = None, level: float = 0.9
 ) -> Intervals:
@@ -137,6 +174,28 @@ def fit_sets(truth: npt.NDArray[np.int64], probabilities: Floats, *, level: floa
     if probabilities.ndim != 2 or truth.shape != probabilities.shape[:1]:
         raise Refused(f"a truth of shape {truth.shape} has no sets of probabilities of {probabilities.shape}")
     return Sets(level, _quantile(_mass_before(probabilities)[np.arange(len(truth)), truth], level))
+
+
+def fit_label_sets(truth: Floats, probabilities: Floats, *, level: float = 0.9) -> LabelSets:
+    """Sets of labels from out-of-fold probabilities.
+
+    Args:
+        truth: (n, l) of 0, 1 and NaN where nobody said.
+        probabilities: (n, l) of yes, each row by a model that had not seen it; calibrated ones give smaller sets.
+        level: how often no should be in the set of those that are not, and yes in the set of those that are.
+
+    Raises:
+        Refused: shapes differ, or the level is no share.
+
+    Source: Vovk, Lindsay, Nouretdinov and Gammerman, "Mondrian confidence machine", 2003, for a quantile a class.
+    """
+    if truth.ndim != 2 or truth.shape != probabilities.shape:
+        raise Refused(f"a truth of shape {truth.shape} has no sets of probabilities of {probabilities.shape}")
+    found = []
+    for said, yes in zip(truth.T, probabilities.T, strict=True):
+        before = _mass_before(_no_and_yes(yes))
+        found.append((_quantile(before[said == 0, 0], level), _quantile(before[said == 1, 1], level)))
+    return LabelSets(level, tuple(found))
 
 
 def interval_coverage(
@@ -185,6 +244,41 @@ def set_coverage(
     return _crossed(held_out, folds, groups, level)
 
 
+def label_set_coverage(
+    truth: Floats,
+    probabilities: Floats,
+    folds: _Folds,
+    *,
+    groups: npt.NDArray[np.int64] | None = None,
+    level: float = 0.9,
+) -> tuple[Coverage, tuple[Coverage, ...]]:
+    """How often such sets hold what is known, fold by fold: of all labels together, and of each.
+
+    Args:
+        truth: as of `fit_label_sets`; what nobody said counts nowhere.
+        probabilities: (n, l) out of fold.
+        folds: (n,) the fold that held each row out.
+        groups: (n,) of rows that belong together; labels of one row always do.
+        level: as of `fit_label_sets`.
+    """
+    inside, size = np.zeros(truth.shape, bool), np.zeros(truth.shape)
+    for fold in np.unique(folds):
+        rows = folds == fold
+        sets = fit_label_sets(truth[~rows], probabilities[~rows], level=level).of(probabilities[rows])
+        inside[rows] = np.where(truth[rows] == 1, sets[..., 1], sets[..., 0])
+        size[rows] = sets.sum(axis=2)
+    known = ~np.isnan(truth)
+    teams = np.arange(len(truth)) if groups is None else groups
+
+    def measured(columns: slice) -> Coverage:
+        said = known[:, columns]
+        belongs = np.broadcast_to(teams[:, None], said.shape)[said]
+        mean = float(size[:, columns][said].mean()) if said.any() else float("nan")
+        return Coverage(level, share_of(inside[:, columns][said], groups=belongs), mean)
+
+    return measured(slice(None)), tuple(measured(slice(label, label + 1)) for label in range(truth.shape[1]))
+
+
 def _crossed(
     held_out: Callable[[npt.NDArray[np.bool_], npt.NDArray[np.bool_]], tuple[Any, Any]],
     folds: _Folds,
@@ -213,6 +307,11 @@ def _mass_before(probabilities: Floats) -> Floats:
     mass = np.zeros_like(probabilities)
     np.put_along_axis(mass, order[:, 1:], np.cumsum(ordered[:, :-1], axis=1), axis=1)
     return mass
+
+
+def _no_and_yes(probabilities: Floats) -> Floats:
+    """(n, 2) from (n,) probabilities of yes."""
+    return np.stack([1 - probabilities, probabilities], axis=1)
 
 
 def _positive(difficulty: Floats) -> Floats:

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from boda.arrays import StoredFeatures
+from boda.cores import one_thread
 from boda.errors import Refused
 from boda.evaluation.groups import join, numbered
 
@@ -68,6 +69,7 @@ def group_copies(
     features: StoredFeatures | None,
     *,
     index: _Rows | None = None,
+    new: int | None = None,
     likeness: float = LIKENESS,
 ) -> Copies:
     """Find equal files and near copies; copies of copies are one group.
@@ -80,6 +82,8 @@ def group_copies(
         contents: (n,) digests of the files; None for a row (or at all) where nobody knows.
         features: (n, d), finite, maybe a memory map; None to look for equal files only.
         index: (n,); row i is `features[index[i]]`, which then may have any length. None: row i.
+        new: only the first so many rows are compared, with each other and with all after them; these are not compared
+            among themselves. None: all rows.
         likeness: the least cosine of centred features that makes two rows copies.
 
     Raises:
@@ -100,7 +104,8 @@ def group_copies(
             f"{len(first)} images are too many to compare each with each (at most {LIMIT}): "
             "look for equal files only, or give a column of groups"
         )
-    labels, partner, best = _near(features, first if index is None else index[first], likeness)
+    compared = len(first) if new is None else int(np.searchsorted(first, new))
+    labels, partner, best = _near(features, first if index is None else index[first], compared, likeness)
     found = np.flatnonzero(partner >= 0)
     pairs = np.concatenate(
         [np.stack([again, first[same_file[again]]], axis=1), np.stack([first[found], first[partner[found]]], axis=1)]
@@ -110,12 +115,14 @@ def group_copies(
     return Copies(numbered(labels[same_file]), pairs[order], values[order], likeness)
 
 
-def _near(features: StoredFeatures, rows: _Rows, likeness: float) -> tuple[_Rows, _Rows, npt.NDArray[np.float64]]:
+def _near(
+    features: StoredFeatures, rows: _Rows, compared: int, likeness: float
+) -> tuple[_Rows, _Rows, npt.NDArray[np.float64]]:
     """(u,) group of each of these rows, its most alike copy (a place in `rows`, -1: none) and their likeness."""
     unit = _Centred(features, rows)
     sketch = _sketch(unit)
     labels, partner, best = np.arange(len(rows)), np.full(len(rows), -1), np.full(len(rows), -np.inf)
-    for start in range(0, len(rows), _BLOCK):
+    for start in range(0, compared, _BLOCK):  # pairs of the last block of these with itself and later ones come along
         for after in range(start, len(rows), _BLOCK):
             left, right = _candidates(sketch[start : start + _BLOCK], sketch[after : after + _BLOCK], likeness)
             if start == after:
@@ -198,9 +205,10 @@ def _sketch(unit: _Centred) -> npt.NDArray[np.float32]:
     its lengths (Cauchy and Schwarz). The basis is that of a sample, since any basis bounds and a good one bounds well.
     """
     sample = unit[np.arange(0, len(unit), max(1, len(unit) // _SAMPLE))].astype(np.float64)
-    values, vectors = np.linalg.eigh(sample @ sample.T)
-    largest = vectors[:, values > 1e-6 * values[-1:]][:, -_SKETCH:] if len(values) else vectors
-    basis = np.linalg.qr(sample.T @ largest)[0].astype(np.float32)
+    with one_thread():
+        values, vectors = np.linalg.eigh(sample @ sample.T)
+        largest = vectors[:, values > 1e-6 * values[-1:]][:, -_SKETCH:] if len(values) else vectors
+        basis = np.linalg.qr(sample.T @ largest)[0].astype(np.float32)
     sketch = np.empty((len(unit), basis.shape[1] + 1), np.float32)
     for start in range(0, len(unit), _BLOCK):
         inside = unit[np.arange(start, min(start + _BLOCK, len(unit)))] @ basis

@@ -1,6 +1,7 @@
 """Answers: what a head says of images, as the columns of a table."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -29,7 +30,9 @@ class Answers:
     high: Floats | None = None
     """Ends of the intervals: (n,) of a number or of the mean rating, (n, a) of votes; None where there are none."""
     sets: npt.NDArray[np.bool_] | None = None
-    """(n, k) classes that cannot be ruled out."""
+    """(n, k) classes or labels that cannot be ruled out."""
+    certain: npt.NDArray[np.bool_] | None = None
+    """(n, l) labels of which no can be ruled out."""
 
     def __len__(self) -> int:
         return len(self.points)
@@ -48,7 +51,7 @@ class Answers:
             case "class":
                 return np.asarray(names[self.points.argmax(axis=1)])
             case "labels":
-                return np.array(["|".join(names[row > 0.5]) for row in self.points], dtype=object)
+                return listed(self.target.names, self.points > 0.5)
             case "ratings":
                 return mean(self.points, self.target.levels)
             case "votes":
@@ -57,15 +60,22 @@ class Answers:
                 return np.asarray(names[first][self.points[:, first].argmax(axis=1)])
 
     def columns(self) -> Mapping[str, npt.NDArray[Any]]:
-        """`prediction`, then `low` and `high`, or `p_<class>` and `possible`, or shares, or fractions with theirs."""
+        """`prediction`, then what goes with it.
+
+        - number: `low` and `high`;
+        - class, labels: `p_<name>`, then `possible`, those that cannot be ruled out; of labels `certain` before it;
+        - ratings: `low` and `high` of the mean, `spread`, `share_<rating>`;
+        - votes: `fraction_<answer>`, each with `low_<answer>` and `high_<answer>`.
+
+        How several names are one text, see `listed`.
+        """
         found: dict[str, npt.NDArray[Any]] = {"prediction": self.values}
         names = self.target.names
         match self.target.kind:
             case "class" | "labels":
                 found |= {f"p_{name}": self.points[:, place] for place, name in enumerate(names)}
-                if self.sets is not None:
-                    every = np.array(names, dtype=object)
-                    found["possible"] = np.array(["|".join(every[row]) for row in self.sets], dtype=object)
+                sets = {"certain": self.certain, "possible": self.sets}
+                found |= {column: listed(names, held) for column, held in sets.items() if held is not None}
             case "ratings":
                 found |= self._ends()
                 found["spread"] = spread(self.points, self.target.levels)
@@ -81,6 +91,30 @@ class Answers:
 
     def _ends(self) -> dict[str, Floats]:
         return {} if self.low is None or self.high is None else {"low": self.low, "high": self.high}
+
+
+def listed(names: Sequence[str], held: npt.NDArray[np.bool_]) -> npt.NDArray[np.object_]:
+    """(n,) the names that each row of (n, k) holds, as one text: `disk|ring`.
+
+    Where any of all the names could be misread in that form (it is empty, has a `|` or a comma, or begins with `[`)
+    every row is a JSON list: `["disk, barred", "ring"]`. `names_in` reads both.
+    """
+    plain = all(name and not name.startswith("[") and not {"|", ","} & set(name) for name in names)
+    every = np.array(names, dtype=object)
+    rows = [every[row].tolist() for row in held]
+    return np.array(["|".join(row) if plain else json.dumps(row, ensure_ascii=False) for row in rows], dtype=object)
+
+
+def names_in(text: str) -> list[str]:
+    """The names in one text of `listed`.
+
+    >>> names_in("disk|ring"), names_in('["disk, barred"]'), names_in("")
+    (['disk', 'ring'], ['disk, barred'], [])
+    """
+    if text.startswith("["):
+        found: list[str] = json.loads(text)
+        return found
+    return text.split("|") if text else []
 
 
 def points_of(target: Blank, outputs: Outputs, calibration: Calibration | None = None) -> Floats:

@@ -153,9 +153,15 @@ def _trust(evaluation: Mapping[str, Any]) -> Iterator[str]:
     """Whether its intervals and probabilities hold, and what could be reached at all."""
     if conformal := evaluation.get("conformal"):
         coverage = conformal["coverage"]
-        what = "sets of possible classes" if "set_size" in conformal else "intervals"
+        kind, what = "intervals", "truth of {} of held-out rows"
+        if "questions" in conformal:
+            what = "votes that were given in {} of answers on held-out rows"
+        elif "labels" in conformal:
+            kind, what = "sets of yes and no", "truth of {} of the known labels of held-out rows"
+        elif "set_size" in conformal:
+            kind = "sets of possible classes"
         held = f"{_percent(coverage['value'])} ({_percent(coverage['low'])} to {_percent(coverage['high'])})"
-        yield f"Its {_percent(conformal['level'])} {what} held the truth of {held} of held-out rows."
+        yield f"Its {_percent(conformal['level'])} {kind} held the {what.format(held)}."
     if calibration := evaluation.get("calibration"):
         yield (
             f"Expected calibration error: {_number(calibration['error'])} once calibrated, "

@@ -6,9 +6,12 @@ the better known the larger sum(a). Walmsley et al., MNRAS 509, 3966, 2022.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from boda.heads.gamma_functions import log_gamma
 
 Floats = npt.NDArray[np.float64]
 
@@ -23,23 +26,31 @@ def negative_log_likelihood(counts: Floats, concentrations: Floats) -> Floats:
     from scipy.special import gammaln
 
     ways = gammaln(counts.sum(axis=1) + 1) - gammaln(counts + 1).sum(axis=1)
-    return np.asarray(loss_and_slope(counts, concentrations)[0] - ways)
+    return np.asarray(likelihood(counts, concentrations).loss - ways)
 
 
-def loss_and_slope(counts: Floats, concentrations: Floats) -> tuple[Floats, Floats]:
-    """`negative_log_likelihood` but for what the concentrations do not change, and its slope in each of them.
+class Likelihood(NamedTuple):
+    """`negative_log_likelihood` but for what the concentrations do not change; exactly 0 where nobody was asked."""
 
-    Returns:
-        (n,) and (n, k); both exactly 0 where nobody was asked.
-    """
-    from scipy.special import digamma, gammaln
+    loss: Floats
+    """(n,)."""
+    slope: Floats
+    """(n, k): in each concentration."""
+    own: Floats
+    """(n, k) >= 0: second derivatives are `own` of an answer with itself, and for any two answers, ..."""
+    shared: Floats
+    """... (n, 1) <= 0: this is added."""
 
-    people, total = counts.sum(axis=1), concentrations.sum(axis=1)
-    loss = gammaln(total + people) - gammaln(total)
-    loss -= (gammaln(concentrations + counts) - gammaln(concentrations)).sum(axis=1)
-    slope = (digamma(total + people) - digamma(total))[:, None]
-    slope = slope - (digamma(concentrations + counts) - digamma(concentrations))
-    return np.asarray(loss), np.asarray(slope)
+
+def likelihood(counts: Floats, concentrations: Floats) -> Likelihood:
+    """Of (n, k) counts >= 0 of one question, whole or not, and (n, k) concentrations > 0."""
+    people, total = counts.sum(axis=1, keepdims=True), concentrations.sum(axis=1, keepdims=True)
+    together = log_gamma(total + people).since(log_gamma(total))
+    given = counts > 0
+    chosen = concentrations[given]
+    value, slope, bend = np.zeros((3, *counts.shape))
+    value[given], slope[given], bend[given] = log_gamma(chosen + counts[given]).since(log_gamma(chosen))
+    return Likelihood(together.value[:, 0] - value.sum(axis=1), together.slope - slope, -bend, together.bend)
 
 
 def fraction_intervals(concentrations: Floats, level: float = 0.9) -> tuple[Floats, Floats]:

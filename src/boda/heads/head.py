@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from boda.errors import Damaged, NewerFormat, Refused
 from boda.evaluation.calibration import Platt, Temperature
-from boda.evaluation.conformal import Intervals, Sets
+from boda.evaluation.conformal import Intervals, LabelSets, Sets
 from boda.heads.answers import Answers, Calibration, points_of
 from boda.heads.asking import Asked
 from boda.heads.assembling import Unit, Wanted
@@ -43,6 +43,9 @@ class Trained:
     """(n, o)."""
     known: bool = True
     """False where the head came without them: then n is 0, and any image may be one of them."""
+    groups: tuple[str | None, ...] | None = None
+    """(n,) what the column of groups says of each, None where it says nothing. None: the head was trained without such
+    a column, or by a boda that did not keep this."""
 
     @classmethod
     def unknown(cls, outputs: int) -> "Trained":
@@ -59,6 +62,13 @@ class Trained:
             ],
             bool,
         )
+
+    def absent(self, keys: Sequence[str], contents: Sequence[bytes | None]) -> int:
+        """How many of the rows it was trained on are not among these, told as `seen` tells it."""
+        here = {one for one in contents if one is not None}
+        unread = {key for key, content in zip(keys, contents, strict=True) if content is None}
+        own = zip(self.keys, self.contents, strict=True)
+        return sum(key not in unread and content not in here for key, content in own)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +87,8 @@ class Head:
     """Of class and label scores; fitted on rows that models had not seen."""
     interval: Intervals | None = None
     """Of a number or a mean rating."""
-    class_sets: Sets | None = None
+    class_sets: Sets | LabelSets | None = None
+    """Of classes, or of labels."""
     evaluation: Mapping[str, Any] = field(default_factory=dict)
     """What was measured, as JSON: see `docs/heads.md`."""
 
@@ -119,6 +130,9 @@ class Head:
         if self.interval is not None:
             low, high = self.interval.of(np.asarray(found.values, np.float64))
             return replace(found, low=low, high=high)
+        if isinstance(self.class_sets, LabelSets):
+            sets = self.class_sets.of(points)
+            return replace(found, sets=sets[..., 1], certain=~sets[..., 0])
         if self.class_sets is not None:
             return replace(found, sets=self.class_sets.of(points))
         return found
@@ -143,8 +157,8 @@ class Head:
         """The head as files: `head.json`, `weights.safetensors`, `rows.parquet`, and a card in `README.md`.
 
         Args:
-            rows: with `rows.parquet`, where the keys of the images are that it was trained on. Without it nobody can
-                tell whether an image is one of them.
+            rows: with `rows.parquet`, where the keys of the images are that it was trained on, and their groups.
+                Without it nobody can tell whether an image is one of them.
         """
         from safetensors.numpy import save
 
@@ -258,7 +272,7 @@ def _from_record(record: Mapping[str, Any], files: Mapping[str, bytes]) -> Head:
         unit=None if unit is None else Unit(unit["column"], unit["view"], tuple(unit["views"])),
         calibration=_calibration_of(record["calibration"]),
         interval=Intervals.from_json(record["interval"]) if record["interval"] else None,
-        class_sets=Sets.from_json(record["class_sets"]) if record["class_sets"] else None,
+        class_sets=_sets_of(record["class_sets"]),
         evaluation=record["evaluation"],
     )
 
@@ -267,6 +281,12 @@ def _calibration_of(record: Mapping[str, Any] | None) -> Calibration | None:
     if record is None:
         return None
     return Platt.from_json(record) if "slopes" in record else Temperature.from_json(record)
+
+
+def _sets_of(record: Mapping[str, Any] | None) -> Sets | LabelSets | None:
+    if record is None:
+        return None
+    return LabelSets.from_json(record) if "masses" in record else Sets.from_json(record)
 
 
 def _tensors(data: bytes) -> dict[str, npt.NDArray[Any]]:
@@ -284,11 +304,13 @@ def _rows_file(trained: Trained, target: Blank) -> bytes:
     import pyarrow.parquet as pq
 
     names = target.names or (target.name,)
+    groups = {} if trained.groups is None else {"group": pa.array(trained.groups, pa.string())}
     table: pa.Table = pa.table(
         {
             "key": [to_text(key) for key in trained.keys],
             "content": pa.array(trained.contents, pa.binary()),
             "fold": trained.folds,
+            **groups,
             **{f"out_of_fold.{name}": trained.out_of_fold[:, place] for place, name in enumerate(names)},
         }
     )
@@ -306,9 +328,13 @@ def _rows_of(data: bytes) -> Trained:
         raise ValueError("rows.parquet says that it has more rows than bytes")
     table = pq.read_table(io.BytesIO(data), use_threads=False, pre_buffer=False)  # threads: workspace/label_files.py
     outputs = [table[name].to_numpy() for name in table.column_names if name.startswith("out_of_fold.")]
+    groups = table["group"].to_pylist() if "group" in table.column_names else None
+    if groups is not None and not all(one is None or isinstance(one, str) for one in groups):
+        raise ValueError("rows.parquet has a group that is no text")
     return Trained(
         tuple(from_text(key) for key in table["key"].to_pylist()),
         tuple(table["content"].to_pylist()),
         table["fold"].to_numpy(),
         np.stack(outputs, axis=1),
+        groups=None if groups is None else tuple(groups),
     )

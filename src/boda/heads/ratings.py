@@ -7,7 +7,7 @@ images that were shown more often.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -17,7 +17,7 @@ from boda.errors import Refused
 from boda.evaluation.rating_metrics import shares_of
 from boda.heads.design import Design
 from boda.heads.learner import Outputs
-from boda.heads.scores import LinearScores, fit_scores
+from boda.heads.scores import LinearScores, Near, fit_scores
 from boda.heads.target import Target
 
 Floats = npt.NDArray[np.float64]
@@ -50,7 +50,7 @@ class Ratings:
         if not target.values.sum():
             raise Refused(f"target {target.name!r}: nobody rated any row")
         loss = ShareLoss.of(target.values) if self.loss == "likelihood" else EmdLoss.of(target.values, target.levels)
-        fitted = fit_scores(design, loss, self.penalties, groups=groups, rng=rng)
+        fitted = fit_scores(design, [loss], self.penalties, groups=groups, rng=rng)
         return RatingsModel(fitted.scores, {"loss": self.loss, **fitted.settings()})
 
 
@@ -104,8 +104,8 @@ class ShareLoss:
     """Minus the log likelihood of one rating drawn from each row; a `scores.Loss`."""
 
     shares: Floats
-    rated: npt.NDArray[np.bool_]
-    parts: tuple[slice, ...]
+    told: npt.NDArray[np.bool_]
+    """(n,) rows that anybody rated."""
     start: Floats
     stiffness: Floats
     curvature: Floats
@@ -115,16 +115,20 @@ class ShareLoss:
         """From (n, r) counts."""
         found, rated = shares_of(counts), counts.sum(axis=1) > 0
         pooled = _pooled(found, rated)
-        bends = pooled * (1 - pooled) * rated.mean()
-        return cls(found, rated, (slice(0, len(bends)),), np.log(pooled), np.ones(len(bends)), bends)
+        bends = pooled * (1 - pooled)
+        return cls(found, rated, np.log(pooled), np.ones(len(bends)), bends)
 
-    def __call__(self, rows: slice, scores: Floats, weights: Floats) -> tuple[Floats, Floats]:
-        """Loss and slopes of these rows."""
+    def take(self, rows: npt.NDArray[np.intp]) -> "ShareLoss":
+        """Only these rows."""
+        return replace(self, shares=self.shares[rows], told=self.told[rows])
+
+    def __call__(self, rows: slice, scores: Floats) -> Near:
+        """Loss, slopes and second derivatives of these rows."""
         from scipy.special import log_softmax
 
         logs, true = log_softmax(scores, axis=1), self.shares[rows]
-        each = (weights * self.rated[rows])[:, None]
-        return np.array([-(each * true * logs).sum()]), np.asarray(each * (np.exp(logs) - true))
+        predicted = np.exp(logs)
+        return Near(-float((true * logs).sum()), predicted - true, lambda direction: _swing(predicted, direction))
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,12 +136,12 @@ class EmdLoss:
     """The squared difference of cumulative shares over the scale; a `scores.Loss`."""
 
     shares: Floats
-    rated: npt.NDArray[np.bool_]
+    told: npt.NDArray[np.bool_]
+    """(n,) rows that anybody rated."""
     order: npt.NDArray[np.intp]
     """Ratings from the lowest level to the highest."""
     steps: Floats
     """(r - 1,) between levels, adding up to 1."""
-    parts: tuple[slice, ...]
     start: Floats
     stiffness: Floats
     curvature: Floats
@@ -158,21 +162,44 @@ class EmdLoss:
         ordered = pooled[order]
         lifts = ordered * (np.tri(len(worth)) - np.cumsum(ordered)[:, None])
         bends = np.empty(len(worth))
-        bends[order] = 2 * steps @ lifts[:-1] ** 2 * rated.mean()
-        everything = (slice(0, len(worth)),)
-        return cls(found, rated, order, steps, everything, np.log(pooled), np.ones(len(worth)), bends)
+        bends[order] = 2 * steps @ lifts[:-1] ** 2
+        return cls(found, rated, order, steps, np.log(pooled), np.ones(len(worth)), bends)
 
-    def __call__(self, rows: slice, scores: Floats, weights: Floats) -> tuple[Floats, Floats]:
-        """Loss and slopes of these rows."""
+    def take(self, rows: npt.NDArray[np.intp]) -> "EmdLoss":
+        """Only these rows."""
+        return replace(self, shares=self.shares[rows], told=self.told[rows])
+
+    def __call__(self, rows: slice, scores: Floats) -> Near:
+        """Loss, slopes and second derivatives of these rows."""
         from scipy.special import softmax
 
         predicted = softmax(scores, axis=1)
-        ahead = np.cumsum((predicted - self.shares[rows])[:, self.order], axis=1)[:, :-1]
-        each = (weights * self.rated[rows])[:, None]
-        pull = np.zeros_like(scores)
-        pull[:, self.order[:-1]] = np.cumsum((2 * self.steps * ahead)[:, ::-1], axis=1)[:, ::-1]
-        slope = predicted * (pull - (predicted * pull).sum(axis=1, keepdims=True))
-        return np.array([(each * self.steps * ahead**2).sum()]), np.asarray(each * slope)
+        ahead = self._ahead(predicted - self.shares[rows])
+        pull = self._back(2 * self.steps * ahead)
+        beyond = pull - (predicted * pull).sum(axis=1, keepdims=True)
+
+        def curved(direction: Floats) -> Floats:
+            change = _swing(predicted, direction)
+            pulled = _swing(predicted, self._back(2 * self.steps * self._ahead(change)))
+            turned = change * beyond - predicted * (change * pull).sum(axis=1, keepdims=True)
+            return np.asarray(turned + pulled)
+
+        return Near(float((self.steps * ahead**2).sum()), predicted * beyond, curved)
+
+    def _ahead(self, shares: Floats) -> Floats:
+        """(n, r - 1) cumulative from the lowest level on."""
+        return np.asarray(np.cumsum(shares[:, self.order], axis=1)[:, :-1])
+
+    def _back(self, slopes: Floats) -> Floats:
+        """(n, r) slopes in the shares from those in their cumulative ones."""
+        found = np.zeros((len(slopes), len(self.order)))
+        found[:, self.order[:-1]] = np.cumsum(slopes[:, ::-1], axis=1)[:, ::-1]
+        return found
+
+
+def _swing(shares: Floats, direction: Floats) -> Floats:
+    """How shares of a softmax change where scores change so."""
+    return np.asarray(shares * (direction - (shares * direction).sum(axis=1, keepdims=True)))
 
 
 def _pooled(distribution: Floats, rated: npt.NDArray[np.bool_]) -> Floats:

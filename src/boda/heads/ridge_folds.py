@@ -25,7 +25,7 @@ from boda.errors import Refused
 from boda.heads.column_map import ColumnMap, Matrix, Vector
 from boda.heads.inputs import Inputs, Rows
 from boda.heads.learner import CrossFit
-from boda.heads.moments import Moments, Origin, rows_by_fold
+from boda.heads.moments import Moments, Origin
 from boda.heads.parts import Sums
 from boda.heads.penalties import Choice, ridges, to_try, without
 from boda.heads.preparation import Preparation
@@ -39,6 +39,8 @@ MOVED = 1e-5
 """Share of their length by which weights may be refined: out-of-fold predictions are made before."""
 EXACT = 1e-5
 """Share of the target's variance below which held-out errors are noise of float32."""
+_CACHED = 256
+"""Rows that are predicted at once: few, so that they are still in the cache when their slopes are taken."""
 PLAIN = (1e-20, 1e20)
 """Mean squares of columns that float32 products are trusted with."""
 
@@ -167,24 +169,29 @@ def _choose(folds: tuple[Moments, ...], sets: list[_TrainingSet], penalties: tup
 
 
 def _predict(
-    fill: Callable[[Rows, Matrix], None], target: Vector, folds: npt.NDArray[np.int64], weights: list[Vector]
+    fill: Callable[[Rows | slice, Matrix], None], target: Vector, folds: npt.NDArray[np.int64], weights: list[Vector]
 ) -> tuple[Matrix, Matrix]:
     """Predictions out of fold, and what `refine` needs, of models as weights for columns of the reference.
 
     Returns:
         (n, 1); and for each model (1 + c, models) the sums over its training rows of its errors times (1, columns).
     """
-    every, width = np.stack(weights, axis=1), len(weights[0]) + 1
+    every = np.stack(weights, axis=1)
     found = np.empty((len(target), 1))
 
     def of_share(share: slice) -> Matrix:
         slopes = np.zeros_like(every)
-        for rows, fold, z in rows_by_fold(fill, folds, width, share):
-            predicted = z[:, :-1] @ every
-            found[rows, 0] = predicted[:, fold + 1]
+        buffer = np.ones((_CACHED, len(every)))
+        for start in range(share.start, share.stop, _CACHED):
+            rows = slice(start, min(start + _CACHED, share.stop))
+            z = buffer[: rows.stop - start]
+            fill(rows, z[:, 1:])
+            predicted = z @ every
+            own = np.arange(len(z)), folds[rows] + 1
+            found[rows, 0] = predicted[own]
             errors = target[rows, None] - predicted
-            errors[:, fold + 1] = 0
-            slopes += z[:, :-1].T @ errors
+            errors[own] = 0
+            slopes += z.T @ errors
         return slopes
 
     return found, np.sum(side_by_side(of_share, shares(len(target), every.nbytes)), axis=0)

@@ -13,7 +13,7 @@ fractions, and 0.1 not from people who all say the same.
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,9 +21,9 @@ import numpy.typing as npt
 
 from boda.errors import Refused
 from boda.heads.design import Design
-from boda.heads.dirichlet import AnswerCounts, fraction_intervals, loss_and_slope
+from boda.heads.dirichlet import AnswerCounts, fraction_intervals, likelihood
 from boda.heads.learner import Outputs
-from boda.heads.scores import LinearScores, fit_scores
+from boda.heads.scores import LinearScores, Near, fit_scores
 from boda.heads.target import Target
 from boda.heads.vote_tree import VoteTree
 
@@ -55,8 +55,8 @@ class Votes:
         """
         if target.kind != "votes" or target.tree is None:
             raise Refused(f"target {target.name!r} is a {target.kind}; this learner takes votes with a tree")
-        loss = VoteLoss.of(target.values, target.tree.slices)
-        fitted = fit_scores(design, loss, self.penalties, groups=groups, rng=rng)
+        losses = [QuestionLoss.of(target.values[:, part]) for part in target.tree.slices]
+        fitted = fit_scores(design, losses, self.penalties, groups=groups, rng=rng)
         widths = [len(question.answers) for question in target.tree.questions]
         return VotesModel(fitted.scores, {"answers": widths, **fitted.settings()})
 
@@ -140,13 +140,25 @@ def predictive_intervals(
 def interval_coverage(
     tree: VoteTree, concentrations: Floats, counts: Floats, rng: np.random.Generator, level: float = 0.9
 ) -> Floats:
-    """(a,) how often the central `level` of the predictive distribution holds the votes of each answer.
+    """(a,) how often the central `level` of the predictive distribution holds the votes of each answer: see `covered`.
+
+    NaN for an answer that nobody could give.
+    """
+    inside = covered(tree, concentrations, counts, rng, level)
+    known = ~np.isnan(inside)
+    return np.where(known.any(axis=0), np.nansum(inside, axis=0) / np.maximum(known.sum(axis=0), 1), np.nan)
+
+
+def covered(
+    tree: VoteTree, concentrations: Floats, counts: Floats, rng: np.random.Generator, level: float = 0.9
+) -> Floats:
+    """(n, a) whether the central `level` of the predictive distribution holds the votes: 1, 0, or NaN if nobody voted.
 
     Votes are whole numbers, and a plain interval of whole numbers holds more than its level, all of it for an answer
     that hardly anybody gives. So each count is spread evenly over its own probability first: u is drawn between
     P(less) and P(at most) the count, which is uniform exactly where the model is right, and the interval covers where
     u is in the central `level` (the randomised probability integral transform: Smith, Journal of Forecasting 4, 1985;
-    Czado, Gneiting and Held, Biometrics 65, 2009). NaN for an answer that nobody could give.
+    Czado, Gneiting and Held, Biometrics 65, 2009).
 
     Args:
         tree: whose questions.
@@ -155,7 +167,7 @@ def interval_coverage(
         rng: of u.
         level: of the intervals.
     """
-    covered = np.full(counts.shape[1], np.nan)
+    inside = np.full(counts.shape, np.nan)
     whole = np.rint(counts)
     for part in tree.slices:
         people = whole[:, part].sum(axis=1)
@@ -164,8 +176,8 @@ def interval_coverage(
             found = _answer_counts(concentrations[rows, part], column - part.start, people[rows])
             less, at_most = found.below(whole[rows, column])
             spread = less + rng.random(len(rows)) * (at_most - less)
-            covered[column] = (np.abs(spread - 0.5) <= level / 2).mean()
-    return covered
+            inside[rows, column] = np.abs(spread - 0.5) <= level / 2
+    return inside
 
 
 def _answer_counts(concentrations: Floats, answer: int, people: Floats) -> AnswerCounts:
@@ -174,66 +186,64 @@ def _answer_counts(concentrations: Floats, answer: int, people: Floats) -> Answe
 
 
 @dataclass(frozen=True, eq=False)
-class VoteLoss:
-    """Dirichlet-multinomial loss of every question; a `scores.Loss`. Questions that nobody was asked are left out."""
+class QuestionLoss:
+    """Dirichlet-multinomial loss of one question, of the scores of its answers and of its total; a `scores.Loss`."""
 
     counts: Floats
-    """(n, a)."""
-    columns: tuple[slice, ...]
-    """Of the answers of each question in `counts`."""
-    parts: tuple[slice, ...]
+    """(n, k)."""
     start: Floats
     stiffness: Floats
     curvature: Floats
 
     @classmethod
-    def of(cls, counts: Floats, columns: tuple[slice, ...]) -> "VoteLoss":
-        """From (n, a) counts."""
-        parts = _score_parts([part.stop - part.start for part in columns])
-        starts, bends = zip(*(_start(counts[:, part]) for part in columns), strict=True)
-        stiffness = np.ones(parts[-1].stop)
-        stiffness[[part.stop - 1 for part in parts]] = _STIFFNESS
-        return cls(counts, columns, parts, np.concatenate(starts), stiffness, np.concatenate(bends))
+    def of(cls, counts: Floats) -> "QuestionLoss":
+        """From (n, k) counts, with offsets of the fractions of all votes and of a total amid its bounds."""
+        people = counts.sum(axis=1)
+        pooled = np.maximum(counts.sum(axis=0) / max(people.sum(), 1.0), 1e-6)
+        total = np.sqrt(_LOWEST * _HIGHEST)
+        said = (people * (1 + total) / (people + total)).sum() / max((people > 0).sum(), 1)
+        bends = np.append(said * pooled * (1 - pooled), 0.1)
+        stiffness = np.append(np.ones(len(pooled)), _STIFFNESS)
+        return cls(counts, np.append(np.log(pooled / pooled.sum()), 0.0), stiffness, bends)
 
-    def __call__(self, rows: slice, scores: Floats, weights: Floats) -> tuple[Floats, Floats]:
-        """Loss and slopes of these rows."""
-        losses, slopes = np.zeros(len(self.parts)), np.zeros_like(scores)
-        counts = self.counts[rows]
-        for place, (answers, part) in enumerate(zip(self.columns, self.parts, strict=True)):
-            asked = np.flatnonzero((counts[:, answers].sum(axis=1) > 0) & (weights > 0))
-            each, slope = _question_loss(counts[asked, answers], scores[asked, part])
-            losses[place] = weights[asked] @ each
-            slopes[asked, part] = weights[asked, None] * slope
-        return losses, slopes
+    @property
+    def told(self) -> npt.NDArray[np.bool_]:
+        """(n,) rows that anybody was asked of."""
+        return np.asarray(self.counts.sum(axis=1) > 0)
+
+    def take(self, rows: npt.NDArray[np.intp]) -> "QuestionLoss":
+        """Only these rows."""
+        return replace(self, counts=np.asfortranarray(self.counts[rows]))
+
+    def __call__(self, rows: slice, scores: Floats) -> Near:
+        """Loss, slopes and second derivatives of these rows; exactly 0 where nobody was asked."""
+        concentrations, expected, climb, bend = _concentrations(np.asfortranarray(scores))
+        loss, slope, own, shared = likelihood(self.counts[rows], concentrations)
+        pull = concentrations * slope
+        total = pull.sum(axis=1, keepdims=True)
+
+        def curved(direction: Floats) -> Floats:
+            along, up = np.asfortranarray(direction[:, :-1]), direction[:, -1:]
+            swing = along - (expected * along).sum(axis=1, keepdims=True)
+            moved = concentrations * (swing + climb * up)
+            pulled = slope * moved + concentrations * (own * moved + shared * moved.sum(axis=1, keepdims=True))
+            together = pulled.sum(axis=1, keepdims=True)
+            return np.concatenate(
+                [pulled - expected * (swing * total + together), bend * up * total + climb * together], axis=1
+            )
+
+        return Near(float(loss.sum()), np.concatenate([pull - expected * total, total * climb], axis=1), curved)
 
 
-def _question_loss(counts: Floats, scores: Floats) -> tuple[Floats, Floats]:
-    """(r,) and its slopes (r, k + 1) in the scores of the answers and of the total."""
-    concentrations, expected, climb = _concentrations(scores)
-    loss, slope = loss_and_slope(counts, concentrations)
-    pull = concentrations * slope
-    total = pull.sum(axis=1, keepdims=True)
-    return loss, np.concatenate([pull - expected * total, total * climb], axis=1)
+def _concentrations(scores: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    """Concentrations (r, k), expected fractions (r, k), slope and bend (r, 1) of log A, from scores (r, k + 1)."""
+    from scipy.special import expit
 
-
-def _concentrations(scores: Floats) -> tuple[Floats, Floats, Floats]:
-    """Concentrations (r, k), expected fractions (r, k), and the slope (r, 1) of log A, from scores (r, k + 1)."""
-    from scipy.special import expit, log_softmax
-
-    logs, where = log_softmax(scores[:, :-1], axis=1), expit(scores[:, -1:])
+    logs, where = scores[:, :-1] - scores[:, :-1].max(axis=1, keepdims=True), expit(scores[:, -1:])
+    logs -= np.log(np.exp(logs).sum(axis=1, keepdims=True))
     scale = np.log(_HIGHEST / _LOWEST)
-    total = np.log(_LOWEST) + scale * where
-    return np.exp(np.maximum(total + logs, _FAINTEST)), np.exp(logs), scale * where * (1 - where)
-
-
-def _start(counts: Floats) -> tuple[Floats, Floats]:
-    """Offsets (k + 1,) and curvatures to begin with: the fractions of all votes, and a total amid its bounds."""
-    people = counts.sum(axis=1)
-    pooled = np.maximum(counts.sum(axis=0) / max(people.sum(), 1.0), 1e-6)
-    total = np.sqrt(_LOWEST * _HIGHEST)
-    said = (people * (1 + total) / (people + total)).mean()
-    bends = np.append(said * pooled * (1 - pooled), 0.1 * (people > 0).mean())
-    return np.append(np.log(pooled / pooled.sum()), 0.0), bends
+    total, climb = np.log(_LOWEST) + scale * where, scale * where * (1 - where)
+    return np.exp(np.maximum(total + logs, _FAINTEST)), np.exp(logs), climb, climb * (1 - 2 * where)
 
 
 def _score_parts(widths: list[int]) -> tuple[slice, ...]:

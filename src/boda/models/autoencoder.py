@@ -84,12 +84,14 @@ class Shape:
 
 
 def stages_for(size: tuple[int, int]) -> tuple[int, ...]:
-    """Channels after each halving for images of this size: halved until at most 7 rows and columns are left.
+    """Channels after each halving for images of this size: halved until at most 7 rows and columns are left, or 2.
 
     >>> stages_for((28, 28)), stages_for((32, 32)), stages_for((224, 224))
     ((32, 128), (32, 128, 256), (32, 128, 256, 256, 256))
     """
-    halvings = max(1, math.ceil(math.log2(max(size) / _REST)))
+    halvings, (short, long) = 0, sorted(size)
+    while not halvings or (long > _REST and short > 2):
+        halvings, short, long = halvings + 1, math.ceil(short / 2), math.ceil(long / 2)
     return (32, 128, *([256] * halvings))[:halvings]
 
 
@@ -121,7 +123,15 @@ class Autoencoder(nn.Module):
         self.classifier = _classifier(shape) if shape.classes else None
 
     def encode(self, images: Tensor) -> Tensor:
-        """(n, c, h, w), 0 to 1, to features (n, d)."""
+        """(n, c, h, w), 0 to 1, to features (n, d).
+
+        Raises:
+            Refused: images of another size or number of channels.
+        """
+        wanted = (self.shape.channels, *self.shape.size)
+        if tuple(images.shape[1:]) != wanted:
+            given, made = (" x ".join(map(str, shape)) for shape in (images.shape[1:], wanted))
+            raise Refused(f"images of {given}: this autoencoder was made for {made}")
         features: Tensor = self.encoder(images).flatten(1)
         return features
 

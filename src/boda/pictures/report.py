@@ -207,22 +207,48 @@ def _certainty(record: Record) -> list[Block]:
         was = "" if before is None else f", {share(before)} as learned"
         facts.append(("Expected calibration error", share(calibration["error"]) + was))
     conformal: Record = record.get("conformal") or {}
-    coverage: Record = conformal.get("coverage") or {}
-    if coverage.get("value") is not None:
-        kind = "sets" if conformal.get("set_size") is not None else "intervals"
-        low, high = coverage.get("low"), coverage.get("high")
-        ends = "" if low is None or high is None else f" ({share(low)} to {share(high)})"
-        facts.append((f"{_level(conformal)} {kind} hold the truth", f"{share(coverage['value'])} of the time{ends}"))
-    if conformal.get("width") is not None:
-        facts.append(("Mean width of an interval", number(conformal["width"])))
-    if conformal.get("set_size") is not None:
-        facts.append(("Classes in a set, on average", number(conformal["set_size"])))
+    facts += _coverage(conformal)
     if facts:
         blocks.append(Facts(facts))
+    blocks += _coverage_apart(conformal)
     bins = calibration.get("curve") or ()
     if any(part["happened"]["rows"] for part in bins):
         blocks.append(figure(reliability(bins, calibration.get("curve_before") or ())))
     return blocks
+
+
+def _coverage(conformal: Record) -> list[tuple[str, str]]:
+    """How often its intervals or sets held the truth, and how large they are."""
+    facts = []
+    coverage: Record = conformal.get("coverage") or {}
+    if coverage.get("value") is not None:
+        kind = "sets" if conformal.get("set_size") is not None else "intervals"
+        truth = "votes that were given" if "questions" in conformal else "truth"
+        ends = _ends(coverage)
+        facts.append((f"{_level(conformal)} {kind} hold the {truth}", f"{share(coverage['value'])} of the time{ends}"))
+    if conformal.get("width") is not None:
+        facts.append(("Mean width of an interval", number(conformal["width"])))
+    if conformal.get("set_size") is not None:
+        what = "Of yes and no in the set of a label" if "labels" in conformal else "Classes in a set"
+        facts.append((f"{what}, on average", number(conformal["set_size"])))
+    return facts
+
+
+def _coverage_apart(conformal: Record) -> list[Block]:
+    """The same of each label or question."""
+    kind, size = ("labels", "set_size") if conformal.get("labels") else ("questions", "width")
+    rows = [
+        [shown(str(one["name"])), share(one["coverage"]["value"]) + _ends(one["coverage"]), number(one.get(size))]
+        for one in conformal.get(kind) or ()
+        if one["coverage"].get("value") is not None
+    ]
+    headings = ["Label", "Held", "Of yes and no in a set"] if kind == "labels" else ["Question", "Held", "Mean width"]
+    return [Table(headings, rows)] if rows else []
+
+
+def _ends(coverage: Record) -> str:
+    low, high = coverage.get("low"), coverage.get("high")
+    return "" if low is None or high is None else f" ({share(low)} to {share(high)})"
 
 
 def _imbalance(record: Record) -> list[Block]:

@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,19 @@ import numpy as np
 from boda.errors import Refused
 from boda.evaluation import bootstrap
 from boda.evaluation.plain import as_plain
-from boda.heads.answers import points_of
 from boda.heads.asking import Asked
 from boda.heads.crossfit import cross_fit
 from boda.heads.inputs import Scaling
 from boda.heads.target import Kind
-from boda.pipelines.heads.judging import folds_record, measures, metrics_known, primary_of, trivial_scores
-from boda.pipelines.heads.material import Material, Method, Plan, gather, learner_of, names_in
+from boda.pipelines.heads.judging import (
+    folds_record,
+    held_out_points,
+    measures,
+    metrics_known,
+    primary_of,
+    trivial_scores,
+)
+from boda.pipelines.heads.material import Material, Method, Plan, gather, learner_of, names_in, unit_of
 from boda.pipelines.places import Where, folder_beside, opened, place_for
 from boda.workspace.atomic import write_whole
 from boda.workspace.workspace import Workspace
@@ -56,7 +62,7 @@ class Comparison:
         return {"workspace": self.workspace, "target": self.target, "picture": str(self.picture), **self.record}
 
 
-def compare(
+def compare(  # noqa: PLR0913 - each is an option of the command
     workspace: Where,
     target: str,
     *,
@@ -68,6 +74,8 @@ def compare(
     scalings: Sequence[Scaling] = SCALINGS,
     together: bool = True,
     groups: str | None = None,
+    unit: str | None = None,
+    view: str | None = None,
     folds: int = 5,
     seed: int = 0,
     to: str | os.PathLike[str] | None = None,
@@ -89,6 +97,8 @@ def compare(
         scalings: of features.
         together: also try all feature sets side by side.
         groups: a column; rows that agree there stay on one side.
+        unit: a column; images that agree there are one row.
+        view: of a unit: the column that tells its images apart; None: their features are averaged.
         folds: how many.
         seed: of folds and all that is random.
         to: the picture; by default in NAME-compare/ beside the workspace.
@@ -104,7 +114,8 @@ def compare(
     names = [_name(one.name, one.id, [other.name for other in recipes]) for one in recipes]
     sets = [(name,) for name in names] + ([tuple(names)] if together and len(names) > 1 else [])
     asked, inputs = Asked(target, target_kind, tree, total), names_in(inputs)
-    first = gather(there, Plan(asked, (*names, *inputs), groups=groups, folds=folds, seed=seed))
+    of_rows = unit_of(unit, view)
+    first = gather(there, Plan(asked, (*names, *inputs), unit=of_rows, groups=groups, folds=folds, seed=seed))
     tried = [method for method in methods if method != "mlp" or first.target.kind in {"number", "class"}]
     if not tried:
         raise Refused(f"no head of {', '.join(methods)} learns {first.target.kind}")
@@ -130,15 +141,7 @@ def _bake_off(workspace: Workspace, first: Material, candidates: Sequence[Candid
     primary = primary_of(first)
     scores, rows = {}, []
     for candidate in candidates:
-        plan = Plan(
-            first.plan.asked,
-            candidate.inputs,
-            candidate.scaling,
-            candidate.method,
-            groups=first.plan.groups,
-            folds=first.plan.folds,
-            seed=first.plan.seed,
-        )
+        plan = replace(first.plan, inputs=candidate.inputs, scaling=candidate.scaling, method=candidate.method)
         material = first.with_inputs(workspace, plan)
         began = time.perf_counter()
         preparation, fit = cross_fit(
@@ -150,7 +153,8 @@ def _bake_off(workspace: Workspace, first: Material, candidates: Sequence[Candid
             rng=np.random.default_rng([plan.seed, 3]),
         )
         seconds = time.perf_counter() - began
-        scores[candidate.name] = measures(material, points_of(material.target.blank, fit.out_of_fold))[primary]
+        points = held_out_points(material.target, fit.out_of_fold, folds)
+        scores[candidate.name] = measures(material, points)[primary]
         rows.append(
             {
                 "name": candidate.name,

@@ -14,7 +14,7 @@ from boda.heads.linear import LinearModel
 from boda.heads.preparation import Preparation
 from boda.heads.target import Blank
 from boda.keys import shown
-from boda.pipelines.heads.keeping import keep_head
+from boda.pipelines.heads.keeping import KIND, keep_head
 from boda.pipelines.places import Where, existing_file, opened
 from boda.recipe import Recipe
 
@@ -29,6 +29,7 @@ def import_head(
     recipe: str | Recipe | None = None,
     unit_length: bool = True,
     name: str | None = None,
+    force: bool = False,
 ) -> Head:
     """Keep a linear layer as a head of a number, for the features it was made for; it comes without an evaluation.
 
@@ -42,10 +43,12 @@ def import_head(
         recipe: of the features; None: the latest.
         unit_length: it takes features of length 1 only, as linear layers on CLIP embeddings do; others are refused.
         name: of the head; by default that of the file.
+        force: take the place of a head of this name.
 
     Raises:
         NotFound: no such file or features.
-        Refused: the file holds no linear layer, or one of another width; or features are not of length 1.
+        Refused: the file holds no linear layer, or one of another width; features are not of length 1; or there is a
+            head of this name.
     """
     file = existing_file(weights)
     there = opened(workspace)
@@ -57,6 +60,11 @@ def import_head(
             f"{shown(features.recipe.name)} ({features.recipe.id}) are {features.array.shape[1]} wide; one number is "
             "learned from features of the layer's width"
         )
+    name = name or file.stem
+    if not force and name in {one.name for one in there.results(KIND)}:
+        raise Refused(
+            f"{there.path}: has a head {shown(name)!r} already; give --force to replace it, or another --name"
+        )
     model = LinearModel(matrix.T.astype(np.float64), offset.astype(np.float64), unit_length)
     wanted = Wanted(features.recipe.name or features.recipe.id, features.recipe, "raw")
     sample = features.array[:_SAMPLE]
@@ -64,7 +72,7 @@ def import_head(
     preparation = Preparation.fit(inputs, np.arange(len(sample)))
     model.outputs(preparation.design(inputs).dense())  # refuses what is not of length 1 now, not at the first use
     head = Head(
-        name=name or file.stem,
+        name=name,
         asked=Asked(target, "number"),
         target=Blank("number", target),
         wanted=(wanted,),

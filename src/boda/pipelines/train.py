@@ -8,9 +8,8 @@ from typing import Literal
 
 import numpy as np
 
-from boda.errors import Refused
+from boda.heads import columns
 from boda.heads.asking import Asked
-from boda.heads.assembling import Unit
 from boda.heads.crossfit import cross_fit
 from boda.heads.head import Head, Trained
 from boda.heads.inputs import Scaling
@@ -18,7 +17,7 @@ from boda.heads.target import Kind
 from boda.pictures.page import write_page
 from boda.pipelines.heads.judging import judge
 from boda.pipelines.heads.keeping import check_can_keep, head_place, keep_head, write_folder
-from boda.pipelines.heads.material import Material, Method, Plan, gather, learner_of, names_in
+from boda.pipelines.heads.material import Material, Method, Plan, gather, learner_of, names_in, unit_of
 from boda.pipelines.heads.reporting import AnyPage, page_place, report
 from boda.pipelines.places import Where, opened
 from boda.workspace.workspace import Workspace
@@ -93,13 +92,11 @@ def train(  # noqa: PLR0913 - each is an option of the command
         scaling,
         method,
         loss,
-        Unit(unit, view) if unit is not None else None,
+        unit_of(unit, view),
         groups,
         folds,
         seed,
     )
-    if view is not None and unit is None:
-        raise Refused("--view tells the images of a unit apart: give --unit too")
     name = name or tame(target)
     check_can_keep(name, there)
     folder = head_place(to, force=force) if to is not None else None
@@ -125,7 +122,8 @@ def fit_head(workspace: Workspace, material: Material, name: str) -> Head:
     judged = judge(material, fit, learner)
     counts = workspace.counts([one.recipe.id for one in material.wanted if one.recipe is not None])
     data = {"listed": counts.listed, "quarantined": counts.quarantined, "reasons": counts.by_reason}
-    assembled = material.assembled
+    assembled, column = material.assembled, material.group_column
+    groups = None if column is None else tuple(columns.texts(assembled.table, column).tolist())
     return Head(
         name=name,
         asked=Asked(plan.asked.text, target.kind, plan.asked.tree, plan.asked.total, target.names),
@@ -133,7 +131,7 @@ def fit_head(workspace: Workspace, material: Material, name: str) -> Head:
         wanted=material.wanted,
         preparation=preparation,
         model=fit.model,
-        trained=Trained(assembled.keys, assembled.contents, fit.folds, fit.out_of_fold),
+        trained=Trained(assembled.keys, assembled.contents, fit.folds, fit.out_of_fold, groups=groups),
         unit=assembled.unit,
         calibration=judged.calibration,
         interval=judged.interval,

@@ -38,6 +38,8 @@ class Batch:
     epoch: int = 0
     number: int = 0
     """In its epoch, from 0."""
+    columns: Tensor | None = None
+    """(b, c) float32 of a table, where the network sees these beside the images."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +60,8 @@ class TrainingRows:
     seed: int
     classes: int = 0
     """How many, where targets are classes: for what mixes images."""
+    columns: Tensor | None = None
+    """(n, c) of these rows."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -86,12 +90,14 @@ class TrainingRows:
         else:
             seen = augment_batch(self.augmentation, stacked, seed=self.seed, epoch=epoch, rows=rows)
         targets = self._swapped(self.targets[torch.from_numpy(places)], seen)
+        columns = _of(self.columns, places)
         mixed = mix_batch(self.augmentation, seen.pixels, seed=self.seed, epoch=epoch, batch=number)
         if mixed.share < 1:
             soft = functional.one_hot(targets, self.classes).float() if self.classes else targets
             targets = mixed.targets(soft)
+            columns = None if columns is None else mixed.targets(columns)
         images = as_floats(mixed.pixels, self.channels)
-        return Batch(images, targets, rows, names_of(self.images, rows), epoch, number)
+        return Batch(images, targets, rows, names_of(self.images, rows), epoch, number, columns)
 
     def _ready(self, rows: Rows) -> list[Pixels]:
         """Images of files; their middle, where nothing else makes them of one size."""
@@ -117,6 +123,8 @@ class HeldRows:
     """(n,) in `images`."""
     size: tuple[int, int]
     channels: int = 3
+    columns: Tensor | None = None
+    """(n, c) of these rows."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -130,7 +138,14 @@ class HeldRows:
             if pixels is None or tuple(pixels.shape[1:3]) != self.size:
                 pixels = stack([centre(one, self.size) for one in self.images.each(rows)])
             targets = self.targets[start : start + most]
-            yield Batch(as_floats(pixels, self.channels), targets, rows, names_of(self.images, rows))
+            columns = None if self.columns is None else self.columns[start : start + most]
+            yield Batch(
+                as_floats(pixels, self.channels), targets, rows, names_of(self.images, rows), columns=columns
+            )
+
+
+def _of(columns: Tensor | None, places: Rows) -> Tensor | None:
+    return None if columns is None else columns[torch.from_numpy(places)]
 
 
 def stack(images: Sequence[Pixels]) -> Tensor:

@@ -56,8 +56,8 @@ class Run:
     """(b, c, h, w), 0 to 1, to what the network sees: less the mean, over the deviation."""
     spoil: Callable[[Tensor], Tensor] | None = None
     """Before the door, of what is learned from: noise, masks."""
-    forward: Callable[[Any, Tensor], Any] = lambda network, images: network(images)
-    """What of the network is trained."""
+    forward: Callable[..., Any] = lambda network, *given: network(*given)
+    """What of the network is trained: of the network and images, and of columns where batches have them."""
     scales: dict[str, float] = field(default_factory=dict)
     """Of the learning rate, by parameter."""
     stays: Callable[[nn.Module], None] = lambda _: None
@@ -105,7 +105,8 @@ def train(run: Run, state: State, watch: Watch) -> State:
             images = batch.images.to(run.device, non_blocking=True)
             targets = batch.targets.to(run.device, non_blocking=True)
             with run.casting:
-                output = forward(network, run.door(images if run.spoil is None else run.spoil(images)))
+                seen = run.door(images if run.spoil is None else run.spoil(images))
+                output = forward(network, seen, *_columns(batch, run.device))
                 loss = run.task.loss(output, images, targets, smoothing=preset.label_smoothing)
             unheard.append((state.step, batch, loss.detach()))
             if run.device.type == "cpu" or len(unheard) == _TOGETHER:
@@ -144,7 +145,7 @@ def validate(run: Run, state: State | None = None, rows: HeldRows | None = None)
         for batch in rows.batches():
             images, targets = batch.images.to(run.device), batch.targets.to(run.device)
             with run.casting:
-                output = run.forward(run.network, run.door(images))
+                output = run.forward(run.network, run.door(images), *_columns(batch, run.device))
             for name, value in run.task.sums(output, images, targets).items():
                 sums[name] = sums.get(name, torch.zeros((), device=run.device)) + value
     return means(plain(sums), len(rows))
@@ -162,6 +163,11 @@ def averaged(network: nn.Module, average: Average | None) -> Iterator[None]:
         yield
     finally:
         network.load_state_dict(own)
+
+
+def _columns(batch: Batch, device: torch.device) -> tuple[Tensor, ...]:
+    """What the network is given beside the images."""
+    return () if batch.columns is None else (batch.columns.to(device, non_blocking=True),)
 
 
 def _detached(output: Any) -> Any:

@@ -1,5 +1,6 @@
 """Tasks: what a network is to learn. What it loses on a batch, and what it is worth on rows it does not learn from."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -13,6 +14,9 @@ from torch.nn import functional
 from boda.models.autoencoder import Seen
 from boda.training.objective import Distance
 from boda.training.similarity import dissimilarity
+
+_LOWEST, _RANGE, _FAINTEST = math.log(0.1), math.log(1e4), -30.0
+"""Of logarithms of concentrations, as `boda.heads.votes` bounds them: least total, reach, least of one answer."""
 
 
 @runtime_checkable
@@ -128,6 +132,42 @@ class Shares:
         """`loss`: of an image, the mean over its raters."""
         logs = functional.log_softmax(_scores(output).float(), dim=1)
         return {"loss": -((targets * logs).sum(dim=1) / targets.sum(dim=1).clamp(min=1)).sum()}
+
+
+@dataclass(frozen=True, slots=True)
+class Votes:
+    """How people answer, question by question; targets are (b, a) counts.
+
+    Scores are those of `boda.heads.votes`, and so is the loss: of each question its answers, whose softmax gives the
+    fractions, then one more for how sure one can be of them.
+    """
+
+    answers: tuple[int, ...]
+    """How many each question has."""
+    primary: str = "loss"
+
+    def loss(self, output: Any, images: Tensor, targets: Tensor, *, smoothing: float) -> Tensor:
+        """Dirichlet-multinomial, of an image, but for what the concentrations do not change."""
+        return self._losses(output, targets).mean()
+
+    def sums(self, output: Any, images: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        """`loss` as above."""
+        return {"loss": self._losses(output, targets).sum()}
+
+    def _losses(self, output: Any, targets: Tensor) -> Tensor:
+        """(b,); exactly 0 where nobody was asked. In float64 where the device has it: large terms nearly cancel."""
+        scores = _scores(output)
+        scores = scores.float() if scores.device.type == "mps" else scores.double()
+        counts = targets.to(scores.dtype)
+        total = scores.new_zeros(len(scores))
+        widths = [width + 1 for width in self.answers]
+        for said, given in zip(scores.split(widths, dim=1), counts.split(self.answers, dim=1), strict=True):
+            sureness = _LOWEST + _RANGE * torch.sigmoid(said[:, -1:])
+            held = torch.exp((sureness + functional.log_softmax(said[:, :-1], dim=1)).clamp(min=_FAINTEST))
+            everything, people = held.sum(dim=1), given.sum(dim=1)
+            total = total + torch.lgamma(everything + people) - torch.lgamma(everything)
+            total = total - (torch.lgamma(held + given) - torch.lgamma(held)).sum(dim=1)
+        return total
 
 
 def means(sums: Mapping[str, float], rows: int) -> dict[str, float]:

@@ -10,9 +10,8 @@ import numpy.typing as npt
 from boda.evaluation.importance import permutation_importance
 from boda.evaluation.metrics import Metric
 from boda.evaluation.weighted import Floats, Statistic
-from boda.heads.answers import points_of
 from boda.heads.crossfit import fit
-from boda.heads.learner import CrossFit, Learner, Predictor
+from boda.heads.learner import CrossFit, Learner, Outputs, Predictor
 from boda.heads.preparation import Preparation
 from boda.pipelines.heads.material import Material
 
@@ -26,13 +25,24 @@ def importance(
     material: Material,
     crossed: CrossFit,
     learner: Learner,
+    as_points: Callable[[Outputs], Floats],
     measures: Measures,
     metric: Metric,
     rng: np.random.Generator,
 ) -> list[dict[str, Any]]:
-    """For the image as a whole and for each column, the loss of a metric with an interval, the largest first."""
+    """For the image as a whole and for each column, the loss of a metric with an interval, the largest first.
+
+    Args:
+        material: all rows.
+        crossed: the head's cross-fitting.
+        learner: by which models of folds are made where `crossed` kept none.
+        as_points: predictions of what the models of folds say of their held-out rows.
+        measures: of predictions of all rows.
+        metric: one of `measures`.
+        rng: of the shuffling.
+    """
     folds = crossed.folds
-    models = _Models.of(material, crossed, learner)
+    models = _Models.of(material, crossed, learner, as_points)
     blocks = [IMAGE, *(one.name for one in material.inputs.columns)]
     found = permutation_importance(
         models.predict,
@@ -54,16 +64,19 @@ class _Models:
 
     material: Material
     parts: list[tuple[npt.NDArray[np.intp], Preparation, Predictor, npt.NDArray[np.float32]]]
+    as_points: Callable[[Outputs], Floats]
 
     @classmethod
-    def of(cls, material: Material, crossed: CrossFit, learner: Learner) -> "_Models":
+    def of(
+        cls, material: Material, crossed: CrossFit, learner: Learner, as_points: Callable[[Outputs], Floats]
+    ) -> "_Models":
         held = np.unique(crossed.folds)
         fitted = crossed.fold_models or [_fitted(material, crossed.folds != fold, learner, int(fold)) for fold in held]
         parts = []
         for fold, (preparation, model) in zip(held, fitted, strict=True):
             rows = np.flatnonzero(crossed.folds == fold)
             parts.append((rows, preparation, model, preparation.design(material.inputs.take(rows)).dense()))
-        return cls(material, parts)
+        return cls(material, parts, as_points)
 
     def predict(self, block: str | None, donors: npt.NDArray[np.int64]) -> Floats:
         """Predictions of held-out rows where one block of each row is that of its donor."""
@@ -78,7 +91,7 @@ class _Models:
                 part = preparation.parts[name]
                 mixed[:, part] = x[place[donors[rows]], part]
             outputs[rows] = model.outputs(mixed)
-        return points_of(self.material.target.blank, outputs)
+        return self.as_points(outputs)
 
 
 def _fitted(

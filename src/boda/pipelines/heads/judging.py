@@ -1,6 +1,6 @@
 """Judging a head: what it says of rows it had not seen, with intervals, beside a trivial predictor."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +17,10 @@ from boda.heads.crossfit import cross_fit
 from boda.heads.learner import CrossFit, Learner, Outputs
 from boda.heads.target import Target
 from boda.heads.vote_tree import VoteTree
+from boda.keys import shown
+from boda.pipelines.heads.coverage import coverage_of
 from boda.pipelines.heads.importance import importance
-from boda.pipelines.heads.material import Material
+from boda.pipelines.heads.material import Material, classes_of_one_group
 
 PRIMARY = {"number": "spearman", "labels": "mean_average_precision", "ratings": "spearman", "votes": "mae"}
 LEVEL = 0.9
@@ -31,7 +33,7 @@ class Judged:
     record: dict[str, Any]
     calibration: Calibration | None = None
     interval: conformal.Intervals | None = None
-    class_sets: conformal.Sets | None = None
+    class_sets: conformal.Sets | conformal.LabelSets | None = None
 
 
 def primary_of(material: Material) -> str:
@@ -58,7 +60,7 @@ def judge(material: Material, fit: CrossFit, learner: Learner) -> Judged:
     target = material.target
     calibrated, points, record = _calibrated(material, fit)
     record |= _metrics(material, points, fit, rng)
-    interval, class_sets, said = _conformal(material, fit, points)
+    interval, class_sets, said = coverage_of(material, fit, points, rng, level=LEVEL)
     record |= said
     record |= _several_inputs(material, fit, learner, rng)
     record |= _random_folds(material, fit, learner, rng)
@@ -161,38 +163,15 @@ def _calibrated(material: Material, fit: CrossFit) -> tuple[Calibration | None, 
 
 def held_out_points(target: Target, outputs: Outputs, folds: npt.NDArray[np.int64]) -> Floats:
     """What is predicted of rows that were held out; probabilities of each fold are calibrated on the others."""
-    if target.kind in {"class", "labels"}:
-        return calibration.cross_fitted(outputs, target.values, folds)
-    return points_of(target.blank, outputs)
+    return as_held_out(target, outputs, folds)(outputs)
 
 
-def _conformal(
-    material: Material, fit: CrossFit, points: Floats
-) -> tuple[conformal.Intervals | None, conformal.Sets | None, dict[str, Any]]:
-    """What makes intervals or sets of later predictions, and how often those of held-out rows held the truth."""
-    target, folds, groups = material.target, fit.folds, material.groups
-    if target.kind in {"number", "ratings"}:
-        truth, predicted = one_number(target, points)
-        interval = conformal.fit_intervals(truth, predicted, level=LEVEL)
-        coverage = conformal.interval_coverage(truth, predicted, folds, groups=groups, level=LEVEL)
-        return interval, None, {"conformal": _told(coverage, "width")}
-    if target.kind == "class":
-        sets = conformal.fit_sets(target.values, points, level=LEVEL)
-        coverage = conformal.set_coverage(target.values, points, folds, groups=groups, level=LEVEL)
-        return None, sets, {"conformal": _told(coverage, "set_size")}
-    return None, None, {}
-
-
-def _told(coverage: conformal.Coverage, size: str) -> dict[str, Any]:
-    return {"level": coverage.level, "coverage": coverage.share.as_json(), size: coverage.size}
-
-
-def one_number(target: Target, points: Floats) -> tuple[Floats, Floats]:
-    """Truth and prediction of a number, or of the mean rating."""
-    if target.kind == "number":
-        return target.values, points
-    levels = np.array(target.levels)
-    return target.values @ levels / target.values.sum(axis=1), points @ levels
+def as_held_out(target: Target, outputs: Outputs, folds: npt.NDArray[np.int64]) -> Callable[[Outputs], Floats]:
+    """What makes predictions of other outputs of these rows, with the calibration that their own outputs ask for."""
+    if target.kind not in {"class", "labels"}:
+        return lambda others: points_of(target.blank, others)
+    fits = calibration.fold_fits(outputs, target.values, folds)
+    return lambda others: calibration.calibrated(others, folds, fits)
 
 
 def _several_inputs(material: Material, fit: CrossFit, learner: Learner, rng: np.random.Generator) -> dict[str, Any]:
@@ -200,17 +179,18 @@ def _several_inputs(material: Material, fit: CrossFit, learner: Learner, rng: np
     inputs = material.inputs
     if not inputs.features or not inputs.columns:
         return {}
-    primary = primary_of(material)
+    primary, target = primary_of(material), material.target
     parts = {
         "image": [one.name for one in inputs.features],
         "numbers": [one.name for one in inputs.columns],
     }
-    scores = {"both": measures(material, points_of(material.target.blank, fit.out_of_fold))[primary]}
+    points = as_held_out(target, fit.out_of_fold, fit.folds)
+    scores = {"both": measures(material, points(fit.out_of_fold))[primary]}
     for name, blocks in parts.items():
         _, alone = cross_fit(
-            inputs.only(blocks), material.target, learner, fit.folds, groups=material.groups, rng=_again(material)
+            inputs.only(blocks), target, learner, fit.folds, groups=material.groups, rng=_again(material)
         )
-        scores[name] = measures(material, points_of(material.target.blank, alone.out_of_fold))[primary]
+        scores[name] = measures(material, held_out_points(target, alone.out_of_fold, fit.folds))[primary]
     n = len(material)
     found = bootstrap.intervals(scores, n, groups=material.groups, rng=rng, level=LEVEL)
     pairs = [("both", "numbers"), ("both", "image"), ("image", "numbers")]
@@ -226,7 +206,7 @@ def _several_inputs(material: Material, fit: CrossFit, learner: Learner, rng: np
     return {
         "inputs": [{"inputs": name, **found[name].as_json()} for name in ("image", "numbers", "both")],
         "differences": differences,
-        "importance": importance(material, fit, learner, measures, metrics_known(material)[primary], rng),
+        "importance": importance(material, fit, learner, points, measures, metrics_known(material)[primary], rng),
     }
 
 
@@ -239,8 +219,10 @@ def _random_folds(material: Material, fit: CrossFit, learner: Learner, rng: np.r
         material.inputs, material.target, learner, folds, groups=material.copies, rng=_again(material)
     )
     primary = primary_of(material)
-    blank = material.target.blank
-    scores = [measures(material, points_of(blank, one.out_of_fold))[primary] for one in (random, fit)]
+    scores = [
+        measures(material, held_out_points(material.target, one.out_of_fold, one.folds))[primary]
+        for one in (random, fit)
+    ]
     metric = metrics_known(material)[primary]
     found = disagreement.compare_folds(
         metric, scores[0], scores[1], material.groups, name=material.group_column, rng=rng, level=LEVEL
@@ -279,6 +261,12 @@ def _warnings(material: Material, record: Mapping[str, Any]) -> list[str]:
     )
     if worse:
         found.append(f"{record['primary']} is not clearly better than the trivial baseline")
+    if material.group_column and (alone := classes_of_one_group(material.target, material.groups)):
+        some = ", ".join(shown(name) for name in alone[:3]) + (f" and {len(alone) - 3:,} more" if alone[3:] else "")
+        found.append(
+            f"{some}: in one group of {shown(material.group_column)} alone, so that no fold that tests on it has "
+            "learned it"
+        )
     if gap := record.get("random_folds"):
         found += [gap["sentence"]] if gap["flattered"] else []
     return found

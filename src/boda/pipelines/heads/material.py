@@ -79,6 +79,19 @@ def names_in(inputs: str | Sequence[str]) -> tuple[str, ...]:
     return tuple(name.strip() for name in inputs.split(",") if name.strip())
 
 
+def unit_of(column: str | None, view: str | None) -> Unit | None:
+    """What one row is, as it is asked for: `unit` and `view` of `boda.train`.
+
+    Raises:
+        Refused: a view of nothing.
+    """
+    if column is not None:
+        return Unit(column, view)
+    if view is not None:
+        raise Refused("--view tells the images of a unit apart: give --unit too")
+    return None
+
+
 @dataclass(frozen=True, eq=False)
 class Material:
     """n rows."""
@@ -164,7 +177,7 @@ def gather(workspace: Workspace, plan: Plan) -> Material:
     column = plan.groups or _group_column(assembled, asked_of)
     for name in [*asked_of, *([column] if column is not None else [])]:
         assembled.refuse_disagreement(name)
-    copies, not_compared = _copies(assembled)
+    copies, not_compared = copies_of(assembled)
     groups = copies
     if column is not None:
         groups = join(copies, columns.texts(assembled.table, column))
@@ -176,7 +189,7 @@ def gather(workspace: Workspace, plan: Plan) -> Material:
     return Material(plan, wanted, assembled, target, copies, column, groups, left_out, not_compared)
 
 
-def _copies(assembled: Assembled) -> tuple[npt.NDArray[np.int64], str]:
+def copies_of(assembled: Assembled, new: int | None = None) -> tuple[npt.NDArray[np.int64], str]:
     """(n,) groups of rows with equal files or near-duplicates; and why the latter were not looked for, "" if they were.
 
     Near-duplicates are found by the first features that are wide enough, of each view of a unit.
@@ -190,7 +203,7 @@ def _copies(assembled: Assembled) -> tuple[npt.NDArray[np.int64], str]:
     if not wide or len(assembled) > LIMIT:
         why = f"more than {LIMIT:,} images" if wide else f"no features are {_WIDE} wide or more"
         return same, f"near-duplicates were not looked for, only equal files: {why}"
-    near = [group_copies(assembled.contents, one.array, index=one.index).groups for one in wide]
+    near = [group_copies(assembled.contents, one.array, index=one.index, new=new).groups for one in wide]
     return join(same, *near), ""
 
 
@@ -203,16 +216,20 @@ def _refuse_the_answer(wanted: Sequence[Wanted], asked_of: Sequence[str]) -> Non
 
 
 def _refuse_groups_that_are_classes(target: Target, groups: npt.NDArray[np.int64], column: str) -> None:
-    """Where a class is in one group alone, no fold that holds it out can have learned it."""
-    if target.kind != "class":
-        return
-    pairs = np.unique(np.stack([target.values, groups]), axis=1)[0]
-    alone = np.flatnonzero(np.bincount(pairs, minlength=len(target.names)) == 1)
-    if len(alone) == len(target.names):
+    """Where every class is in one group alone, no fold can have learned the classes that it holds out."""
+    if target.kind == "class" and len(classes_of_one_group(target, groups)) == len(target.names):
         raise Refused(
             f"each class of {shown(target.name)!r} is in one group of {shown(column)!r} alone, so a test by groups can "
             "learn none of them: give another --groups"
         )
+
+
+def classes_of_one_group(target: Target, groups: npt.NDArray[np.int64]) -> list[str]:
+    """Classes that a test by groups cannot judge: where their only group is held out, nobody has learned them."""
+    if target.kind != "class":
+        return []
+    pairs = np.unique(np.stack([target.values, groups]), axis=1)[0]
+    return [target.names[place] for place in np.flatnonzero(np.bincount(pairs, minlength=len(target.names)) == 1)]
 
 
 def learner_of(target: Target, plan: Plan) -> Learner:

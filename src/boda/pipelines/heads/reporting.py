@@ -19,7 +19,8 @@ from boda.pictures.histogram import bars, histogram
 from boda.pictures.page import Page, page_written_by
 from boda.pictures.report import head_page
 from boda.pictures.scatter import scatter
-from boda.pipelines.heads.judging import held_out_points, one_number
+from boda.pipelines.heads.coverage import one_number
+from boda.pipelines.heads.judging import held_out_points
 from boda.pipelines.heads.material import Material
 from boda.pipelines.heads.worst import first_question, worst_errors
 from boda.pipelines.places import folder_beside, place_for

@@ -14,7 +14,7 @@ from boda.heads.head import Head
 from boda.heads.target import Target
 from boda.keys import from_text, shown
 from boda.pictures.wording import interval, number, share
-from boda.pipelines.heads.judging import one_number
+from boda.pipelines.heads.coverage import one_number
 from boda.pipelines.heads.material import Material
 from boda.pipelines.thumbnails import source_of, thumbnails
 from boda.workspace.workspace import Workspace
