@@ -18,7 +18,7 @@ $(READY): pyproject.toml constraints.txt
 	python3 -m venv $(VENV)
 	$(PIP) "pip>=25.1" hatchling editables
 	$(PIP) torch==2.13.0
-	$(PIP) --no-build-isolation --editable ".[torch,fits,heif,open_clip,transformers,onnx,openvino]" --group dev
+	$(PIP) --no-build-isolation --editable ".[torch,fits,heif,open_clip,transformers,onnx,openvino,training]" --group dev
 	touch $(READY)
 
 demo: setup

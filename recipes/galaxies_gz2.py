@@ -167,9 +167,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, help="the folder of data: galaxies_gz2/ and weights/")
     parser.add_argument("--to", type=Path, default=Path("gz2"), metavar="FOLDER", help="of images, workspace, receipt")
+    parser.add_argument("--seeds", type=int, default=len(SEEDS), metavar="N", help="drawings of the folds, at least 1")
     asked = parser.parse_args()
     try:
-        found = run(asked.data, asked.to)
+        found = run(asked.data, asked.to, seeds=range(max(1, asked.seeds)))
     except BodaError as error:
         raise SystemExit(f"galaxies_gz2: {error}") from error
     write(asked.to / "receipt.md", found.encode())

@@ -113,9 +113,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, help="the folder of data: galaxies_photometry/ and weights/")
     parser.add_argument("--to", type=Path, default=Path("photometry"), metavar="FOLDER", help="of workspace, receipt")
+    parser.add_argument("--seeds", type=int, default=len(SEEDS), metavar="N", help="drawings of the folds, at least 1")
     asked = parser.parse_args()
     try:
-        found = run(asked.data, asked.to)
+        found = run(asked.data, asked.to, seeds=range(max(1, asked.seeds)))
     except BodaError as error:
         raise SystemExit(f"galaxies_photometry: {error}") from error
     write(asked.to / "receipt.md", found.encode())

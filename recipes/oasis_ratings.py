@@ -93,9 +93,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, help="the folder of data: oasis_ratings/ and weights/")
     parser.add_argument("--to", type=Path, default=Path("oasis"), metavar="FOLDER", help="of workspace and receipt")
+    parser.add_argument("--seeds", type=int, default=len(SEEDS), metavar="N", help="drawings of the folds, at least 1")
     asked = parser.parse_args()
     try:
-        found = run(asked.data, asked.to)
+        found = run(asked.data, asked.to, seeds=range(max(1, asked.seeds)))
     except BodaError as error:
         raise SystemExit(f"oasis_ratings: {error}") from error
     write(asked.to / "receipt.md", found.encode())

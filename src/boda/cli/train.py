@@ -136,7 +136,11 @@ def said_evaluation(record: Any) -> Iterator[Said]:
 
 
 def said_trust(record: Any) -> Iterator[Said]:
-    """Intervals, calibration and the ceiling, one line each."""
+    """How uneven classes are, intervals, calibration and the ceiling, one line each."""
+    if imbalance := record.get("imbalance"):
+        counted = sorted(zip(imbalance["counts"], imbalance["names"], strict=True))
+        (fewest, rarest), (most, commonest) = counted[0], counted[-1]
+        yield f"{len(counted)} classes, from {fewest:,} rows ({rarest}) to {most:,} ({commonest})"
     if conformal := record.get("conformal"):
         yield _said_coverage(conformal)
     if calibration := record.get("calibration"):

@@ -51,7 +51,7 @@ class Preconditioner:
     """Inverse blocks with a penalty, the same for all problems: folds differ little."""
 
     def __init__(self, problems: Problems, curvature: Curvature, penalties: Doubles, cores: Cores) -> None:
-        self._problems, self._cores = problems, cores
+        self._problems = problems
         spread = np.broadcast_to(penalties, (problems.shape[1],))
         blocks = curvature.blocks
         if len(blocks) == len(spread):
@@ -64,10 +64,10 @@ class Preconditioner:
             self._solvers = [partial(_turned, vectors, one) for one in bends]
 
     def solve(self, slopes: Doubles) -> Doubles:
-        """Inverse times (g, k, d + 1)."""
+        """Inverse times (g, k, d + 1); too little work for a second thread."""
         link, present = self._problems.link, self._problems.present
         centred = link.centred(slopes, present)
-        columns = self._cores.each(lambda c: self._solvers[c](centred[:, c].T).T, range(len(self._solvers)))
+        columns = [solver(centred[:, c].T).T for c, solver in enumerate(self._solvers)]
         return link.centred(np.stack(columns, axis=1), present)
 
 

@@ -5,11 +5,11 @@ Letters: g problems, k columns, c units a problem (see `links`), d width, n rows
 offset last.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
@@ -21,6 +21,7 @@ from boda.heads.links import Doubles, Floats, Link
 PART = 2048
 """Rows that one core takes at once; at a width of 512 their float64 copy stays in the cache."""
 
+Given = TypeVar("Given")
 Found = TypeVar("Found")
 Kind: TypeAlias = type[np.floating[Any]]
 Sums: TypeAlias = tuple[npt.NDArray[Any], ...]
@@ -57,12 +58,18 @@ class Moments(NamedTuple):
 class Cores:
     """Parts of rows side by side, one to a core; sums are always in the same order."""
 
-    def __init__(self, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, pool: ThreadPoolExecutor | None) -> None:
         self._pool = pool
 
-    def each(self, work: Callable[[int], Found], numbers: Iterable[int]) -> list[Found]:
-        """`work` of each number, in order."""
-        return list(self._pool.map(work, numbers))
+    def each(self, work: Callable[[Given], Found], items: Sequence[Given]) -> list[Found]:
+        """`work` of each item, in order.
+
+        What no second core could share is done here: beside other programs a thread that hands over and waits loses a
+        hundred times what such work takes.
+        """
+        if self._pool is None or len(items) < 2:
+            return [work(item) for item in items]
+        return list(self._pool.map(work, items))
 
     def sums(self, design: Design, work: Callable[[slice, Floats], Sums]) -> Sums:
         """What `work` gives for parts of the rows, added up."""
@@ -70,12 +77,14 @@ class Cores:
         for block, x in design.blocks():
             starts = range(0, len(x), PART)
             parts = [slice(start, min(start + PART, len(x))) for start in starts]
-            jobs = [self._pool.submit(work, slice(block.start + p.start, block.start + p.stop), x[p]) for p in parts]
-            for job in jobs:
-                found = job.result()
+            for found in self.each(partial(_part, work, block.start, x), parts):
                 total = found if total is None else tuple(a + b for a, b in zip(total, found, strict=True))
         assert total is not None
         return total
+
+
+def _part(work: Callable[[slice, Floats], Sums], start: int, x: Floats, part: slice) -> Sums:
+    return work(slice(start + part.start, start + part.stop), x[part])
 
 
 @contextmanager
@@ -85,6 +94,9 @@ def all_cores() -> Iterator[Cores]:
 
     libraries = ThreadpoolController().select(user_api="blas")
     count = max((one["num_threads"] for one in libraries.info()), default=1)
+    if count < 2:
+        yield Cores(None)
+        return
     with ThreadPoolExecutor(count) as pool, libraries.limit(limits=1):
         yield Cores(pool)
 

@@ -12,7 +12,7 @@ fractions, and 0.1 not from people who all say the same.
 """
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -72,8 +72,7 @@ class VotesModel:
 
     def outputs(self, x: npt.NDArray[np.float32]) -> Outputs:
         """(n, d) prepared to (n, a) concentrations > 0."""
-        found = self.scores(x)
-        return np.concatenate([_concentrations(found[:, part])[0] for part in _score_parts(self.learned["answers"])], 1)
+        return concentrations_of(self.scores(x), self.learned["answers"])
 
     def tensors(self) -> Mapping[str, npt.NDArray[Any]]:
         """`weights` (d, a + q) and `offset` (a + q,): of each question its answers, then its total."""
@@ -87,6 +86,16 @@ class VotesModel:
     def from_saved(cls, tensors: Mapping[str, npt.NDArray[Any]], settings: Mapping[str, Any]) -> "VotesModel":
         """What `tensors` and `settings` describe."""
         return cls(LinearScores(tensors["weights"], tensors["offset"]), dict(settings))
+
+
+def concentrations_of(scores: Floats, answers: Sequence[int]) -> Floats:
+    """(n, a) concentrations > 0 from (n, a + q) scores: of each question its answers, then its total.
+
+    Args:
+        scores: before the link.
+        answers: how many each question has.
+    """
+    return np.concatenate([_concentrations(scores[:, part])[0] for part in _score_parts(answers)], axis=1)
 
 
 def fractions(tree: VoteTree, concentrations: Floats) -> Floats:
@@ -246,7 +255,7 @@ def _concentrations(scores: Floats) -> tuple[Floats, Floats, Floats, Floats]:
     return np.exp(np.maximum(total + logs, _FAINTEST)), np.exp(logs), climb, climb * (1 - 2 * where)
 
 
-def _score_parts(widths: list[int]) -> tuple[slice, ...]:
+def _score_parts(widths: Sequence[int]) -> tuple[slice, ...]:
     """Of each question, the scores of its answers and of its total."""
     ends = np.cumsum([0, *(width + 1 for width in widths)]).tolist()
     return tuple(slice(start, end) for start, end in itertools.pairwise(ends))
