@@ -13,14 +13,21 @@ import argparse
 import csv
 import io
 import math
+import tarfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
 
 import boda
 from boda.errors import BodaError
+from boda.evaluation import bootstrap
+from boda.evaluation.weighted import Floats, spearman_of
 from runs.feature_sets import embedded
-from runs.receipt import footer, fusion_table, trials_table, ways_table, write
+from runs.receipt import footer, fusion_table, table, trials_table, ways_table, write
 from runs.trial import SEEDS, Trial, Way, keep, trial, ways
 
 TARGETS = ("class", "redshift")
@@ -45,6 +52,37 @@ def cleaned(row: Mapping[str, str]) -> dict[str, str | float | None]:
         "class": row["class"],
         "redshift": None if row["redshift_repeated"] == "1" else float(row["REDSHIFT"]),
     }
+
+
+def belonging(images: Path, rows: Sequence[Mapping[str, Any]]) -> str:
+    """Whether pictures are of the galaxies in their rows: is a picture as red as its row, and as large?
+
+    Args:
+        images: tar.
+        rows: cleaned.
+    """
+    redness, area = [], []
+    with tarfile.open(images) as tar:
+        for row in rows:
+            member = tar.extractfile(str(row["file"]))
+            assert member is not None
+            pixels = np.asarray(Image.open(io.BytesIO(member.read())).convert("RGB"), np.float64)
+            light = pixels.sum(axis=2)
+            redness.append(pixels[..., 0].sum() / pixels[..., 2].sum())
+            area.append((light > light.max() / 4).sum())
+    known = np.array([row["g_r"] is not None for row in rows])
+    colours = np.array([row["g_r"] for row in rows], np.float64)[known]
+    radii = np.array([row["log_radius"] for row in rows], np.float64)
+    found = {
+        **_correlated("red over blue light and g - r", np.array(redness)[known], colours),
+        **_correlated("bright area and radius", np.array(area, np.float64), radii),
+    }
+    lines = [[name, f"{one.value:+.2f} ({one.low:+.2f} to {one.high:+.2f})"] for name, one in found.items()]
+    return table(["of picture and row", "Spearman, 90 %"], lines)
+
+
+def _correlated(name: str, one: Floats, other: Floats) -> dict[str, bootstrap.Interval]:
+    return bootstrap.intervals({name: spearman_of(one, other)}, len(one), rng=np.random.default_rng(0))
 
 
 def run(
@@ -92,6 +130,7 @@ def run(
         )
     return "\n".join(
         (
+            belonging(folder / "images.tar", rows),
             trials_table(trials, {}),
             ways_table(trials),
             fusion_table(heads),
