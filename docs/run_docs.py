@@ -184,6 +184,7 @@ class Reader:
             "CUDA_VISIBLE_DEVICES": "",
             "HF_HUB_OFFLINE": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
+            "OMP_NUM_THREADS": "1",  # two that wait busily take minutes for seconds' work where other programs run
         }
 
 

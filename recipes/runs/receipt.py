@@ -84,14 +84,15 @@ def _times(count: int) -> str:
     return f" ({count}×)" if count else ""
 
 
-def footer(seconds: float, seeds: Sequence[int]) -> str:
-    """Command, date, machine, versions, seeds and seconds."""
+def footer(seconds: float, seeds: Sequence[int], *, of: str = "folds") -> str:
+    """Command, date, machine, versions, seconds, and seeds of what, where there are some."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     versions = ", ".join(f"{name} {version(name)}" for name in ("boda", "numpy", "torch", "timm"))
     command = shlex.join(["recipes/" + Path(sys.argv[0]).name, *(Path(word).name for word in sys.argv[1:])])
+    drawn = f"seeds of {of} {', '.join(map(str, seeds))}; " if seeds else ""
     return (
         f"`python {command}`, {datetime.now(UTC):%Y-%m-%d}, {seconds:,.0f} s on {cores} cores ({_processor()}); "
-        f"seeds of folds {', '.join(map(str, seeds))}; Python {platform.python_version()}, {versions}.\n"
+        f"{drawn}Python {platform.python_version()}, {versions}.\n"
     )
 
 

@@ -17,6 +17,7 @@ _PUBLIC = {
     "evaluate": "boda.pipelines.evaluate:evaluate",
     "compare": "boda.pipelines.compare:compare",
     "train_network": "boda.pipelines.train_network:train_network",
+    "finetune": "boda.pipelines.finetune:finetune",
     "augment": "boda.pipelines.augment:augment",
     "label": "boda.pipelines.label:label",
     "info": "boda.pipelines.info:info",
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from boda.pipelines.evaluate import evaluate as evaluate
     from boda.pipelines.export import export as export
     from boda.pipelines.export_head import export_head as export_head
+    from boda.pipelines.finetune import finetune as finetune
     from boda.pipelines.import_features import import_features as import_features
     from boda.pipelines.import_head import import_head as import_head
     from boda.pipelines.info import info as info

@@ -1,5 +1,6 @@
 """The autoencoder: the published form to the letter, every other form there and back to the same size."""
 
+import itertools
 import math
 
 import pytest
@@ -9,7 +10,16 @@ from hypothesis import strategies as st
 from torch import nn
 
 from boda.errors import Refused
-from boda.models.autoencoder import Autoencoder, Seen, Shape, autoencoder, interpolated, published, stages_for, traversed
+from boda.models.autoencoder import (
+    Autoencoder,
+    Seen,
+    Shape,
+    autoencoder,
+    interpolated,
+    published,
+    stages_for,
+    traversed,
+)
 
 
 def textbook() -> tuple[nn.Sequential, nn.Sequential]:
@@ -105,7 +115,7 @@ def test_any_form_comes_back_to_the_size_it_saw(size, channels, stages, features
     assert seen.reconstruction.shape == images.shape
     assert seen.features.shape == (2, features)
     assert seen.scores is None if not classes else seen.scores.shape == (2, classes)
-    assert 0 <= seen.reconstruction.min()
+    assert seen.reconstruction.min() >= 0
     assert seen.reconstruction.max() <= 1
     norms = sum(isinstance(layer, nn.BatchNorm2d) for layer in network.modules())
     assert norms == (2 * depth * len(stages) if batch_norm else 0)
@@ -122,7 +132,7 @@ def test_images_of_any_size_have_a_form(size):
     shape = Shape(size, stages=stages_for(size))
     rows, columns = shape.sizes[-1]
     assert max(rows, columns) <= 7 or min(rows, columns) == 2
-    assert all((math.ceil(h / 2), math.ceil(w / 2)) == after for (h, w), after in zip(shape.sizes, shape.sizes[1:]))  # noqa: B905
+    assert all(after == (math.ceil(h / 2), math.ceil(w / 2)) for (h, w), after in itertools.pairwise(shape.sizes))
 
 
 @pytest.mark.parametrize("side", [32, 224])

@@ -313,6 +313,17 @@ def test_what_is_predicted_is_not_taken_for_groups(tmp_path):
     assert boda.train(workspace, "scene", page=False).evaluation["folds"]["by"] == "rows"
 
 
+def test_features_that_vary_in_a_few_directions_find_no_copies(tmp_path):
+    """100 columns made of three: every row has another within the likeness, and folds of one huge group test nothing."""
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(300, 3)) @ rng.normal(size=(3, 100))
+    workspace = synthetic_workspace(tmp_path / "w.boda", {"f": x}, {"y": (x[:, 0] + x[:, 1]).tolist()})
+    record = boda.train(workspace, "y").evaluation
+    assert record["folds"]["copies"] == 0
+    assert any("would be copies of one another" in one for one in record["warnings"])
+    assert record["metrics"]["spearman"]["value"] > 0.99
+
+
 def test_it_says_where_near_duplicates_were_not_looked_for(tmp_path):
     """Narrow features cannot show them; wide ones can."""
     rng = np.random.default_rng(14)

@@ -303,3 +303,33 @@ def test_large_images_are_decoded_anew(squares, tmp_path):
     assert found.preset.name == "imagenet-fast"
     assert np.isfinite(found.history[0]["validation_loss"])
     assert boda.load_encoder(found.encoder).width == 512
+
+
+_TOGETHER = """
+import sys
+import boda
+boda.train_network(sys.argv[1], net="autoencoder?features=8", to=sys.argv[2], device="cpu", preset="autoencoder",
+                   settings={"epochs": 2, "batch": 8, "optimiser": "sgd", "lr": 0.5})
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_go_where_one_goes(squares, tmp_path):
+    """Each sees half of every batch; without norms their mean gradient is that of the batch."""
+    pytest.importorskip("accelerate")
+    script = tmp_path / "script.py"
+    script.write_text(_TOGETHER)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    alone = [sys.executable, str(script), str(squares), str(tmp_path / "alone")]
+    subprocess.run(alone, check=True, env=environment, timeout=120)
+    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
+    quiet = ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
+    together = [*launcher, *quiet, str(script), str(squares), str(tmp_path / "together")]
+    subprocess.run(together, check=True, env=environment, timeout=240)
+    one, two = weights_of(tmp_path / "alone"), weights_of(tmp_path / "together")
+    for name, tensor in one.items():
+        assert torch.allclose(tensor, two[name], atol=1e-4), name
+    histories = [(tmp_path / name / "history.csv").read_text().splitlines() for name in ("alone", "together")]
+    assert histories[0][0] == histories[1][0]
+    for first, second in zip(*(lines[1:] for lines in histories), strict=True):
+        np.testing.assert_allclose(*(np.array(line.split(","), float) for line in (first, second)), rtol=1e-2)

@@ -29,6 +29,7 @@ COMMANDS = {
     "evaluate": "boda.cli.evaluate:evaluate",
     "compare": "boda.cli.compare:compare",
     "train-net": "boda.cli.train_net:train_net",
+    "finetune": "boda.cli.finetune:finetune",
     "augment": "boda.cli.augment:augment",
     "export": "boda.cli.export:export",
     "export-head": "boda.cli.export_head:export_head",

@@ -53,11 +53,12 @@ _SETTINGS = ("epochs", "batch", "lr", "augmentation", "precision", "patience", "
 )
 @click.option(
     "--validation",
-    type=click.FloatRange(0, 0.5),
-    default=0.1,
+    default="0.1",
     show_default=True,
-    help="Share to choose the best epoch by.",
+    metavar="SHARE|SOURCE",
+    help="To choose the best epoch by: a share of the images, or other images.",
 )
+@click.option("--keep-epochs", metavar="NUMBERS", help="Networks to keep besides the best: 0,3,10; 0 as it began.")
 @click.option("--groups", metavar="COLUMN", help="Rows that agree here are never on both sides.")
 @click.option("--init", type=PATH, metavar="RUN", help="Begin with the weights of another run.")
 @click.option("--no-swaps", is_flag=True, help="Flips change no class, whatever their names say.")
@@ -68,7 +69,17 @@ _SETTINGS = ("epochs", "batch", "lr", "augmentation", "precision", "patience", "
 @click.option("--tensorboard", is_flag=True, help="Write its event files too.")
 @spoken
 @click.pass_obj
-def train_net(show: Show, /, source: str, *, channels: str | None, no_swaps: bool, **options: Any) -> None:
+def train_net(
+    show: Show,
+    /,
+    source: str,
+    *,
+    channels: str | None,
+    no_swaps: bool,
+    validation: str,
+    keep_epochs: str | None,
+    **options: Any,
+) -> None:
     """Train a network from pixels; afterwards it is an encoder. Stop it anywhere and run it again."""
     import boda
     from boda.training.objective import Objective
@@ -80,11 +91,28 @@ def train_net(show: Show, /, source: str, *, channels: str | None, no_swaps: boo
         settings=settings,
         objective=objective,
         channels=None if channels is None else int(channels),
+        validation=_share_or_source(validation),
+        keep_epochs=_numbers(keep_epochs or ""),
         flip_pairs=() if no_swaps else None,
         progress=show.progress,
         **options,
     )
     show(found, lambda: _say(found))
+
+
+def _share_or_source(text: str) -> float | str:
+    """A number is a share, all else is where other images are."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",") if part.strip()]
+    except ValueError as error:
+        raise click.UsageError(f"--keep-epochs {text}: whole numbers with commas between, as 0,3,10") from error
 
 
 def _say(found: "TrainedNetwork") -> Iterator[Said]:
@@ -100,7 +128,8 @@ def _say(found: "TrainedNetwork") -> Iterator[Said]:
         ("epoch", *(f"{part} {name}" for name in scores for part in ("train", "validation"))),
         [_row(row, scores) for row in _some(found.history)],
     )
-    yield f"best: epoch {best['epoch']:.0f}, by the validation {found.primary}, which is no test"
+    chose = "" if found.validation_source is None else f" of {shown(found.validation_source)}"
+    yield f"best: epoch {best['epoch']:.0f}, by the validation {found.primary}{chose}, which is no test"
     yield f"curves: {shown(str(found.folder / 'curves.png'))}"
     yield f"encoder: {shown(found.encoder)}"
 

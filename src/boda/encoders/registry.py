@@ -38,6 +38,7 @@ DESCRIPTIONS: Final = {
     "hf_hub": "boda.encoders.hf_hub:describe",
     "open_clip": "boda.encoders.open_clip_models:describe",
     "resnet": "boda.encoders.resnets:describe",
+    "run": "boda.encoders.trained:describe",
     "timm": "boda.encoders.timm_models:describe",
 }
 """Of families that can say what they are without their weights: the function that makes a `Description`."""
@@ -63,7 +64,7 @@ def load_encoder(
     """The encoder of this name, ready to use.
 
     Args:
-        name: `auto`, `timm:NAME`, `resnet:NAME`, `hf-hub:OWNER/NAME`, `open_clip:ARCH/TAG`,
+        name: `auto`, `timm:NAME`, `resnet:NAME`, `run:FOLDER`, `hf-hub:OWNER/NAME`, `open_clip:ARCH/TAG`,
             `transformers:OWNER/NAME`, `handmade:hog-colour`, or `module:function` of your own. Arguments of a model
             of timm ride on it: `timm:mobilenetv2_100?pad_type=same&drop_rate=0`.
         weights: a file (safetensors, .pt, .pth, .th, .bin) in place of the published weights.

@@ -6,6 +6,7 @@
 """
 
 import difflib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -111,6 +112,22 @@ def load_resnet(
     state = our_names(read_weights(path))
     network = ResNet(architecture, classes=classes_in(state), shortcut=shortcut, residual=residual)
     return network, load_into(network, state, where=f"weights {path}", optional=_CLASSIFIER)
+
+
+def remade(name: str, arguments: Mapping[str, Any]) -> Network:
+    """A ResNet as the recipe of its features describes it, without a classifier and with random weights."""
+    from boda.models.resnet import ResNet
+
+    given = {argument: arguments[argument] for argument in _ARGUMENTS if argument in arguments}
+    return without_classifier(ResNet(ARCHITECTURES[name], **given))
+
+
+def without_classifier(network: "ResNet") -> Network:
+    """A ResNet that gives features only; changed in place."""
+    from torch import nn
+
+    network.fc = nn.Identity()  # type: ignore[assignment]
+    return _network(network, named=False)
 
 
 def near_resnets(name: str, most: int = 2) -> tuple[str, ...]:

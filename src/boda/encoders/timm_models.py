@@ -125,6 +125,30 @@ def describe_timm(
     return Description(sketch.pixels, licence, missing, lambda: network_of(sketch.make().eval()))
 
 
+def remade(architecture: str, arguments: Mapping[str, Any], size: tuple[int, int]) -> Network:
+    """A model as the recipe of its features describes it, without a classifier and with random weights.
+
+    Args:
+        architecture: timm's name, without a tag.
+        arguments: of the model, as the recipe has them.
+        size: height and width of its images.
+
+    Raises:
+        MissingExtra: torch or timm is not installed.
+        Refused: timm does not make it so.
+    """
+    timm = import_timm(f"the network {architecture!r}")
+    config = timm.get_pretrained_cfg(architecture) if timm.is_model(architecture) else None
+    given = {name: value for name, value in arguments.items() if name not in {"adapter", "backend"}}
+    if getattr(config, "fixed_input_size", False) and given.keys().isdisjoint({_SIZE, *_ANY_SIZE}):
+        given[_SIZE] = size
+    try:
+        return network_of(timm.create_model(architecture, num_classes=0, **given))
+    except _TIMMS_ANSWERS as error:
+        why = str(error).partition("\n")[0] or type(error).__name__
+        raise Refused(f"timm cannot make {architecture!r} again: {why}") from error
+
+
 def network_of(model: Any) -> Network:
     """A timm model as a network: its own features are what its head pools of its last map."""
     class_token = getattr(model, "cls_token", None) is not None

@@ -64,6 +64,48 @@ class NetworkPlan:
         return cls(**{**record, "size": tuple(record["size"])})
 
 
+@dataclass(frozen=True)
+class EncoderPlan:
+    """The network of any encoder that was trained on, and the head behind its features (`boda.models.tuned`)."""
+
+    architecture: str
+    """Of the encoder, as its recipe has it: `timm:tf_efficientnet_lite0`, `resnet:resnet20`, `boda:autoencoder`."""
+    size: tuple[int, int]
+    """Height and width of its images in pixels."""
+    width: int
+    """Of its features."""
+    outputs: int
+    """Scores of the head."""
+    columns: int = 0
+    """Of a table, which the head is given beside the features."""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    """Of the network, as the recipe has them."""
+    licence: str = ""
+    """Of the weights that it began with."""
+
+    @property
+    def name(self) -> str:
+        """For titles."""
+        return self.architecture
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return asdict(self) | {"arguments": dict(self.arguments)}
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> "EncoderPlan":
+        """The plan that `as_json` wrote."""
+        return cls(**{**record, "size": tuple(record["size"])})
+
+
+AnyPlan: TypeAlias = NetworkPlan | EncoderPlan
+
+
+def plan_from_json(record: Mapping[str, Any]) -> AnyPlan:
+    """The plan that either `as_json` wrote."""
+    return EncoderPlan.from_json(record) if "architecture" in record else NetworkPlan.from_json(record)
+
+
 def natural_side(name: str) -> int:
     """Height and width of the images that a network was made for, in pixels; 28 of an autoencoder.
 

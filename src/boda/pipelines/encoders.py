@@ -1,13 +1,15 @@
 """Encoders: what each takes and gives, whose it is, and whether it would work here without a network."""
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from boda.encoders.anatomy import Anatomy
 from boda.encoders.known import KNOWN, Known
 from boda.encoders.layers import Layer
 from boda.encoders.registry import describe_encoder, encoder_names, load_encoder
-from boda.errors import MissingExtra
+from boda.encoders.trained import NETWORK
+from boda.errors import BodaError, MissingExtra
 
 MORE = (
     "and resnet:NAME for boda's other ResNets, timm:NAME for any image model of timm, hf-hub:OWNER/NAME, "
@@ -54,7 +56,8 @@ def encoders(name: str | None = None, *, layers: bool = False) -> EncoderList:
     """Describe encoders. No weights are fetched, and none are loaded where that can be told without.
 
     Args:
-        name: only this one; None: those that need nothing but what boda installs, and some known ones.
+        name: only this one; None: those that need nothing but what boda installs, those that were trained into folders
+            inside the current one, and some known ones.
         layers: with a name, measure every layer of its network too: one forward pass.
 
     Raises:
@@ -64,7 +67,23 @@ def encoders(name: str | None = None, *, layers: bool = False) -> EncoderList:
     """
     if name is not None:
         return EncoderList((_describe(name, layers=layers),), "")
-    return EncoderList((*map(_ours, encoder_names()), *map(_known, KNOWN)), MORE)
+    return EncoderList((*map(_ours, encoder_names()), *map(_run, run_names()), *map(_known, KNOWN)), MORE)
+
+
+def run_names(folder: Path | None = None) -> list[str]:
+    """Networks that were trained into folders inside this one, the current folder by default, as `run:FOLDER`."""
+    here = folder or Path()
+    return [f"run:{place.parent}" for place in sorted(here.glob(f"*/{NETWORK}"))]
+
+
+def _run(name: str) -> EncoderInfo:
+    """A run that cannot be read is a line of the list, not the end of it."""
+    try:
+        return _describe(name, layers=False)
+    except MissingExtra as missing:
+        return EncoderInfo(name, None, None, "", here=False, missing=_install(missing))
+    except BodaError as error:
+        return EncoderInfo(name, None, None, "", here=False, missing=str(error))
 
 
 def _ours(name: str) -> EncoderInfo:

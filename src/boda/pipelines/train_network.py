@@ -5,15 +5,18 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from boda.errors import Refused
 from boda.heads.asking import Asked
 from boda.heads.target import Kind, Target
 from boda.keys import shown, to_json
 from boda.models.plan import AUTOENCODER, NetworkPlan, is_for_small_images, natural_side
-from boda.pipelines.networks.folder import RunFolder
+from boda.pipelines.networks.folder import RECONSTRUCTIONS, RunFolder, weights_at
 from boda.pipelines.networks.gathering import (
     Gathered,
     Listing,
@@ -21,13 +24,14 @@ from boda.pipelines.networks.gathering import (
     from_files,
     groups_of,
     in_memory,
+    known_elsewhere,
     known_targets,
     listing_of,
 )
 from boda.pipelines.places import Where
 from boda.pipelines.run.meter import OnProgress
 from boda.pixels.spec import PixelSpec
-from boda.sources.base import Source
+from boda.sources.base import Source, root_text
 from boda.sources.opening import open_described, open_source
 from boda.training.objective import Objective
 from boda.training.preset import Preset, preset_named
@@ -36,6 +40,8 @@ from boda.workspace.workspace import Workspace
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _ROOM = 256 / 224
 """Short side of an image over the side that is cut from its middle, as in the paper's test."""
+_SHOWN = 8
+"""Images that an autoencoder's folder shows."""
 _EVERY = 60.0
 """Seconds between two states in the midst of an epoch."""
 
@@ -54,10 +60,12 @@ class TrainedNetwork:
     """The score that chose the best epoch; lower is better."""
     training: int
     validation: int
-    """Images learned from, and tested on."""
+    """Images learned from, and those that chose the best epoch."""
     unreadable: int
     seconds: float
     """Of this call."""
+    validation_source: str | None = None
+    """Where the images that chose the best epoch are; None: they are a share of the source."""
 
     @property
     def encoder(self) -> str:
@@ -79,6 +87,7 @@ class TrainedNetwork:
             "classes": list(self.classes),
             "training": self.training,
             "validation": self.validation,
+            "validation_source": None if self.validation_source is None else to_json(self.validation_source),
             "unreadable": self.unreadable,
             "primary": self.primary,
             "best": dict(self.best),
@@ -98,7 +107,7 @@ def train_network(  # noqa: PLR0913 - each is an option of the command
     objective: Objective | None = None,
     size: int | None = None,
     channels: int | None = None,
-    validation: float = 0.1,
+    validation: "float | str | os.PathLike[str] | Source | Workspace" = 0.1,
     groups: str | None = None,
     init: str | os.PathLike[str] | None = None,
     flip_pairs: Sequence[tuple[str, str]] | None = None,
@@ -107,6 +116,7 @@ def train_network(  # noqa: PLR0913 - each is an option of the command
     to: str | os.PathLike[str] | None = None,
     resume: str | os.PathLike[str] | None = None,
     save_every: float = _EVERY,
+    keep_epochs: Sequence[int] = (),
     tensorboard: bool = False,
     progress: OnProgress | None = None,
     workers: int | None = None,
@@ -127,9 +137,10 @@ def train_network(  # noqa: PLR0913 - each is an option of the command
         objective: of an autoencoder.
         size: side of the images in pixels; None: what the network was made for.
         channels: of an autoencoder: 1 or 3; None: 1 where all images are grey.
-        validation: share of the rows to choose the best epoch by.
+        validation: share of the rows to choose the best epoch by; or other images, as `source`, all of which do that.
         groups: a column; rows that agree there are never on both sides.
-        init: the folder of another run, whose weights it begins with as far as they have a place.
+        init: the folder of another run, whose weights it begins with as far as they have a place; those of its best
+            epoch, or of a kept one where its file is given (`RUN/epoch-0003.safetensors`).
         flip_pairs: classes that a flip swaps, by name; () says that it swaps none. None: told by their names, as `left`
             and `right`.
         seed: of weights, order, augmentation.
@@ -137,6 +148,7 @@ def train_network(  # noqa: PLR0913 - each is an option of the command
         to: folder of the run; by default NAME-NET in the current folder.
         resume: the folder of a run that must be there already.
         save_every: seconds between two states in the midst of an epoch; after each epoch one is kept anyway.
+        keep_epochs: epochs whose network is kept too, as `epoch-0003.safetensors`; 0: as it began.
         tensorboard: write its event files too.
         progress: is told where the run is.
         workers: decoders; None: one a core.
@@ -156,28 +168,47 @@ def train_network(  # noqa: PLR0913 - each is an option of the command
     listing, found = known_targets(listing, asked)
     plan = _plan(net, found, size, channels or 3)
     how = _preset(preset, plan, settings, device)
-    gathered, pixels, plan = _gathered(listing, found, plan, how, validation, groups, seed, channels, workers)
+    _refuse_epochs(keep_epochs, how)
+    apart, elsewhere = _apart(validation, groups, listing, asked, found)
+    gathered, pixels, plan = _gathered(listing, found, plan, how, apart, groups, seed, channels, workers)
     folder = RunFolder(place)
     objective = objective or Objective()
-    folder.begin(
-        {
-            "network": plan.as_json(),
-            "preset": how.as_json(),
-            "objective": objective.as_json(),
-            "target": target,
-            "seed": seed,
-            "images": gathered.digest,
-            "init": None if init is None else _init_digest(Path(init)),
-        }
-    )
-    folder.keep_unreadable(gathered.unreadable)
-    folder.keep_split(gathered.names, gathered.validation)
+    what = {
+        "network": plan.as_json(),
+        "preset": how.as_json(),
+        "objective": objective.as_json(),
+        "target": target,
+        "seed": seed,
+        "images": gathered.digest,
+        "validation": None if elsewhere is None else "source",
+        "init": None if init is None else _init_digest(Path(init)),
+    }
     from boda.pipelines.networks.running import go_on, made
+    from boda.training.crew import crew_here
+    from boda.training.tasks import Reconstruction
 
+    crew = crew_here(device)
+    if crew.leads:
+        folder.begin(what)
+        folder.keep_unreadable(gathered.unreadable)
+        part = "validation" if elsewhere is None else "validation source"
+        folder.keep_split(gathered.names, gathered.validation, part=part)
+    crew.wait()
     run, classes = made(plan, how, objective, gathered, pixels, seed=seed, device=device, init=init, pairs=flip_pairs)
     state = go_on(
-        run, folder, plan, classes, pixels, seed=seed, every=save_every, tensorboard=tensorboard, progress=progress
+        run,
+        folder,
+        plan,
+        classes,
+        pixels,
+        seed=seed,
+        every=save_every,
+        tensorboard=tensorboard,
+        progress=progress,
+        keep_epochs=keep_epochs,
     )
+    if isinstance(run.task, Reconstruction) and crew.leads:
+        _show(folder, gathered, keep_epochs)
     return TrainedNetwork(
         folder=place,
         plan=plan,
@@ -187,6 +218,7 @@ def train_network(  # noqa: PLR0913 - each is an option of the command
         primary=run.task.primary,
         training=len(gathered.training),
         validation=len(gathered.validation),
+        validation_source=elsewhere,
         unreadable=len(gathered.unreadable),
         seconds=time.perf_counter() - began,
     )
@@ -253,12 +285,30 @@ def _preset(preset: str | Preset | None, plan: NetworkPlan, settings: Mapping[st
     return found.changed(**dict(settings or {}))
 
 
+def _apart(
+    validation: Any, groups: str | None, listing: Listing, asked: Asked | None, target: Target | None
+) -> "tuple[float | tuple[Listing, Target | None], str | None]":
+    """The share to keep apart, or the other images and where they are."""
+    if isinstance(validation, int | float):
+        return validation, None
+    if groups is not None:
+        raise Refused("groups say how rows are divided, but validation names other images: leave out one of them")
+    other = _listing(validation)
+    return known_elsewhere(other, asked, target, listing.source), root_text(other.source.description)
+
+
+def _refuse_epochs(keep_epochs: Sequence[int], preset: Preset) -> None:
+    for epoch in keep_epochs:
+        if not 0 <= epoch <= preset.epochs:
+            raise Refused(f"keep_epochs has {epoch}, and there are {preset.epochs} epochs (0: as the network began)")
+
+
 def _gathered(
     listing: Listing,
     target: Target | None,
     plan: NetworkPlan,
     preset: Preset,
-    share: float,
+    apart: "float | tuple[Listing, Target | None]",
     groups: str | None,
     seed: int,
     channels: int | None,
@@ -269,25 +319,58 @@ def _gathered(
     mean, std = ((0.0,) * 3, (1.0,) * 3) if plan.is_autoencoder else (IMAGENET_MEAN, IMAGENET_STD)
     small = is_for_small_images(plan.name)
     seen = PixelSpec(side if small else round(side * _ROOM), plan.size, "bilinear", mean=mean, std=std)
-    if small:
+    decoded = partial(_decoded, plan=plan, preset=preset, seen=seen, workers=workers)
+    gathered, kept = decoded(listing, target)
+    if isinstance(apart, tuple):
+        gathered = gathered.beside(decoded(*apart)[0])
+    else:
+        rows = len(gathered.names)
+        by = groups_of(kept, groups)
+        training, validation = divided(gathered.target, rows, share=apart, groups=by, seed=seed)
+        gathered = replace(gathered, training=training, validation=validation)
+    if plan.is_autoencoder:
+        plan = replace(plan, channels=channels or _channels(gathered.images))
+    return gathered, seen, plan
+
+
+def _decoded(
+    listing: Listing,
+    target: Target | None,
+    *,
+    plan: NetworkPlan,
+    preset: Preset,
+    seen: PixelSpec,
+    workers: int | None,
+) -> tuple[Gathered, Listing]:
+    """What can be decoded of a listing, not divided yet, and what is known of it."""
+    if is_for_small_images(plan.name):
         images, rows, left = in_memory(listing, seen, workers=workers)
         held = images
     else:
         from boda.pixels.augment import augmentation_named
 
-        whole = replace(
-            seen,
-            crop=None,
-            resize=augmentation_named(preset.augmentation).sized(plan.size).short_side(round(side * _ROOM)),
-        )
-        (images, held), rows, left = from_files(listing, (whole, seen), workers=workers)
+        short = round(plan.size[0] * _ROOM)
+        augmentation = augmentation_named(preset.augmentation).sized(plan.size)
+        whole = replace(seen, crop=None, resize=augmentation.short_side(short))
+        enlarge = augmentation.shape is None
+        (images, held), rows, left = from_files(listing, (whole, seen), workers=workers, enlarge=enlarge)
     kept = listing.take(rows)
-    target = target.take(rows) if target is not None else None
-    training, validation = divided(target, len(rows), share=share, groups=groups_of(kept, groups), seed=seed)
-    if plan.is_autoencoder:
-        plan = replace(plan, channels=channels or _channels(images))
     names = tuple(ref.key for ref in kept.refs)
-    return Gathered(images, held, names, target, training, validation, left.unreadable), seen, plan
+    target = target.take(rows) if target is not None else None
+    everything = np.arange(len(rows))
+    return Gathered(images, held, names, target, everything, everything[:0], left.unreadable), kept
+
+
+def _show(folder: RunFolder, gathered: Gathered, epochs: Sequence[int]) -> None:
+    """Draw the first validation images beside what was made of them."""
+    from boda.pictures.sheet import write_sheet
+    from boda.pipelines.networks.showing import reconstruction_sheet
+
+    rows = gathered.validation[:_SHOWN]
+    there = [epoch for epoch in epochs if folder.epoch_file(epoch).is_file()]
+    names = [gathered.names[row] for row in rows]
+    sheet = reconstruction_sheet(folder.path, np.stack(gathered.held.each(rows)), names, epochs=there)
+    write_sheet(sheet, folder.path / RECONSTRUCTIONS, mark="boda train-net")
 
 
 def _channels(images: Any) -> int:
@@ -296,8 +379,9 @@ def _channels(images: Any) -> int:
     return 1 if (pixels[..., :1] == pixels).all() else 3
 
 
-def _init_digest(folder: Path) -> str:
-    from boda.encoders.trained import WEIGHTS, read_network
+def _init_digest(run: Path) -> str:
+    from boda.encoders.trained import read_network
 
+    folder, file = weights_at(run)
     read_network(folder)
-    return hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+    return hashlib.sha256(file.read_bytes()).hexdigest()

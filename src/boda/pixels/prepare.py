@@ -1,7 +1,7 @@
 """The one function that makes pixels from bytes, for everybody."""
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias, TypeVar
 
 from boda.arrays import Pixels
@@ -49,6 +49,25 @@ def prepare(data: bytes, spec: PixelSpec) -> tuple[Pixels, Facts]:
     return answer
 
 
+def prepare_at_most(data: bytes, spec: PixelSpec) -> Pixels:
+    """As `prepare`, but an image that is smaller than the spec would make it stays as it is.
+
+    For what resizes it anyway: a training that crops at random would only pay for pixels that say nothing.
+
+    Args:
+        data: of one image.
+        spec: with a short side and no crop.
+
+    Raises: as `prepare`.
+    """
+    _check_rules(spec)
+    with quiet():
+        answer = _caught(lambda: _fit_at_most(open_picture(data).decode(spec), spec))
+    if isinstance(answer, Unreadable):
+        raise BadImage(answer.stage, answer.code, answer.reason)
+    return answer[0]
+
+
 def prepare_each(data: bytes, specs: Sequence[PixelSpec]) -> list[Answer]:
     """What `prepare` makes of each spec, in order. Specs whose decoding agrees share one.
 
@@ -85,6 +104,12 @@ def _fit(decoded: Decoded, spec: PixelSpec) -> tuple[Pixels, Facts]:
     if is_extreme((decoded.width, decoded.height), spec):
         warnings = (*warnings, EXTREME_SHAPE)
     return pixels, Facts(decoded.width, decoded.height, decoded.frames, decoded.format, warnings)
+
+
+def _fit_at_most(decoded: Decoded, spec: PixelSpec) -> tuple[Pixels, Facts]:
+    assert isinstance(spec.resize, int)
+    small = min(decoded.width, decoded.height) <= spec.resize
+    return _fit(decoded, replace(spec, resize=None) if small else spec)
 
 
 def _caught(work: Callable[[], T]) -> T | Unreadable:

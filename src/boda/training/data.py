@@ -5,7 +5,7 @@ Only `TrainingRows` has a place for an augmentation, so that nothing else can be
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from boda.heads.inputs import Rows
 from boda.pixels.augment import Augmentation
 from boda.pixels.augmented import Augmented, augment_batch, augment_images, mix_batch
 from boda.pixels.augmenting.labels import LabelSwaps
+from boda.training.crew import Crew
 from boda.training.images import Images, centre
 from boda.training.order import batches, batches_in
 
@@ -62,6 +63,8 @@ class TrainingRows:
     """How many, where targets are classes: for what mixes images."""
     columns: Tensor | None = None
     """(n, c) of these rows."""
+    crew: Crew = field(default_factory=Crew)
+    """Whose share of each batch is made."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -83,6 +86,7 @@ class TrainingRows:
         return made if self.images.stacked(self.rows[:1]) is not None else ahead(made)
 
     def _batch(self, places: Rows, epoch: int, number: int) -> Batch:
+        places = self.crew.share(places)
         rows = self.rows[places]
         stacked = self.images.stacked(rows)
         if stacked is None:
@@ -139,9 +143,7 @@ class HeldRows:
                 pixels = stack([centre(one, self.size) for one in self.images.each(rows)])
             targets = self.targets[start : start + most]
             columns = None if self.columns is None else self.columns[start : start + most]
-            yield Batch(
-                as_floats(pixels, self.channels), targets, rows, names_of(self.images, rows), columns=columns
-            )
+            yield Batch(as_floats(pixels, self.channels), targets, rows, names_of(self.images, rows), columns=columns)
 
 
 def _of(columns: Tensor | None, places: Rows) -> Tensor | None:

@@ -48,6 +48,21 @@ class InMemory:
 
 
 @dataclass(frozen=True, eq=False)
+class OfAnySize:
+    """Images in memory that have no size in common."""
+
+    pixels: Sequence[Pixels]
+    names: Sequence[str]
+
+    def stacked(self, rows: Rows) -> None:
+        """They cannot be."""
+
+    def each(self, rows: Rows) -> list[Pixels]:
+        """(h, w, 3) of each."""
+        return [self.pixels[row] for row in rows.tolist()]
+
+
+@dataclass(frozen=True, eq=False)
 class FromFiles:
     """Images that are read and decoded whenever they are asked for, several at once."""
 
@@ -62,6 +77,25 @@ class FromFiles:
     def each(self, rows: Rows) -> list[Pixels]:
         """Decoded now."""
         return list(self.pool.map(self.read, rows.tolist()))
+
+
+@dataclass(frozen=True, eq=False)
+class After:
+    """Images whose rows are counted on from those of others."""
+
+    images: Images
+    before: int
+    """How many rows the others have."""
+    names: Sequence[str]
+    """Of the others and of these."""
+
+    def stacked(self, rows: Rows) -> Tensor | None:
+        """As of the images themselves."""
+        return self.images.stacked(rows - self.before)
+
+    def each(self, rows: Rows) -> list[Pixels]:
+        """As of the images themselves."""
+        return self.images.each(rows - self.before)
 
 
 def centre(pixels: Pixels, size: tuple[int, int]) -> Pixels:

@@ -10,14 +10,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from boda.errors import Refused
 from boda.keys import shown
-from boda.training.data import Batch, HeldRows, TrainingRows
+from boda.training.crew import Crew
+from boda.training.data import Batch, HeldRows, TrainingRows, ahead
 from boda.training.optimising import Average, plain, set_rate
 from boda.training.preset import Preset
 from boda.training.schedule import rate
@@ -62,6 +63,8 @@ class Run:
     """Of the learning rate, by parameter."""
     stays: Callable[[nn.Module], None] = lambda _: None
     """Called when the network goes into training mode: what stays in eval mode."""
+    crew: Crew = field(default_factory=Crew)
+    """The processes that train it together."""
 
     @property
     def steps(self) -> int:
@@ -92,13 +95,14 @@ def train(run: Run, state: State, watch: Watch) -> State:
         Refused: the loss is no finite number any more; names step, batch and files. What was saved before stays.
     """
     preset, network = run.preset, run.network
-    forward = torch.compile(run.forward) if preset.compiled else run.forward
+    forward = run.crew.together(network, torch.compile(run.forward) if preset.compiled else run.forward)
     saved = time.monotonic()
     while (state.step < run.steps or state.batch) and not state.ended:
         network.train()
         run.stays(network)
-        unheard: list[tuple[int, Batch, Tensor]] = []
-        for batch in run.training.batches(preset.batch, state.epoch, after=state.batch):
+        unheard: list[_Unheard] = []
+        batches = run.training.batches(preset.batch, state.epoch, after=state.batch)
+        for batch in batches if run.device.type == "cpu" else ahead(batches):
             if state.step == run.steps:
                 break
             set_rate(state.optimiser, rate(preset, state.step, run.steps, state.plateau))
@@ -108,7 +112,7 @@ def train(run: Run, state: State, watch: Watch) -> State:
                 seen = run.door(images if run.spoil is None else run.spoil(images))
                 output = forward(network, seen, *_columns(batch, run.device))
                 loss = run.task.loss(output, images, targets, smoothing=preset.label_smoothing)
-            unheard.append((state.step, batch, loss.detach()))
+            unheard.append(_Unheard(state.step, batch.epoch, batch.number, batch.names, loss.detach()))
             if run.device.type == "cpu" or len(unheard) == _TOGETHER:
                 _refuse_what_is_not_finite(unheard)
             state.optimiser.zero_grad(set_to_none=True)
@@ -121,8 +125,11 @@ def train(run: Run, state: State, watch: Watch) -> State:
                 watch.save(state)
                 saved = time.monotonic()
         _refuse_what_is_not_finite(unheard)
+        state.sums, state.seen = run.crew.summed(state.sums, state.seen)
         lr = rate(preset, state.step - 1, run.steps, state.plateau)
-        state.finish_epoch(validate(run, state), preset, run.task.primary, lr)
+        scores = run.crew.agreed(validate(run, state))
+        _refuse_scores_that_are_not_finite(scores, state)
+        state.finish_epoch(scores, preset, run.task.primary, lr)
         watch.epoch(state)
         watch.save(state)
         saved = time.monotonic()
@@ -176,19 +183,37 @@ def _detached(output: Any) -> Any:
     return type(output)(*(None if one is None else one.detach() for one in output))
 
 
-def _refuse_what_is_not_finite(unheard: list[tuple[int, Batch, Tensor]]) -> None:
+class _Unheard(NamedTuple):
+    """A step whose loss was not looked at yet."""
+
+    step: int
+    epoch: int
+    number: int
+    names: Sequence[str]
+    loss: Tensor
+
+
+def _refuse_what_is_not_finite(unheard: list[_Unheard]) -> None:
     """Look at the losses of the last steps, all at once; afterwards there are none to look at."""
     if not unheard:
         return
-    fine = torch.stack([torch.isfinite(loss) for _, _, loss in unheard]).tolist()
+    fine = torch.stack([torch.isfinite(one.loss) for one in unheard]).tolist()
     if not all(fine):
-        step, batch, loss = unheard[fine.index(False)]
-        names = _some(batch.names)
+        bad = unheard[fine.index(False)]
         raise Refused(
-            f"the loss is {loss.item()} at step {step + 1}, batch {batch.number + 1} of epoch {batch.epoch + 1}, of "
-            f"{names}: lower the learning rate, or look at these images. What was saved before this is kept"
+            f"the loss is {bad.loss.item()} at step {bad.step + 1}, batch {bad.number + 1} of epoch {bad.epoch + 1}, "
+            f"of {_some(bad.names)}: lower the learning rate, or look at these images. What was saved before is kept"
         )
     unheard.clear()
+
+
+def _refuse_scores_that_are_not_finite(scores: dict[str, float], state: State) -> None:
+    for name, value in scores.items():
+        if not math.isfinite(value):
+            raise Refused(
+                f"the validation {name} is {value} after step {state.step}, the end of epoch {state.epoch + 1}: lower "
+                "the learning rate. What was saved before this is kept"
+            )
 
 
 def _some(names: Sequence[str]) -> str:

@@ -1,5 +1,6 @@
 """Presets: how a network is trained, as one frozen record that goes into every checkpoint."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, TypeAlias, get_args
@@ -71,8 +72,9 @@ class Preset:
             value = getattr(self, name)
             if value is not None and not 0 <= value < 1:
                 raise Refused(f"{name} is {value!r}; it must be at least 0 and below 1")
-        if not self.lr > 0 or not self.weight_decay >= 0:
+        if not 0 < self.lr < math.inf or not 0 <= self.weight_decay < math.inf:
             raise Refused(f"lr={self.lr!r} must be above 0 and weight_decay={self.weight_decay!r} not below it")
+        object.__setattr__(self, "drops", tuple(self.drops))
         if any(not 0 < share < 1 for share in self.drops):
             raise Refused(f"drops are {self.drops}; they are shares of all steps, between 0 and 1")
 
@@ -127,11 +129,11 @@ PRESETS = {
         ),
         Preset("autoencoder", epochs=10, batch=64, lr=1e-3, optimiser="adam", weight_decay=0.0),
         Preset(
-            "autoencoder-fast", epochs=10, batch=128, lr=2e-3, optimiser="adam", weight_decay=0.0, curve="one-cycle",
+            "autoencoder-fast", epochs=10, batch=64, lr=4e-3, optimiser="adam", weight_decay=0.0, curve="one-cycle",
             warmup=0.2, warmup_lr=0.1,
         ),
         Preset(
-            "finetune", epochs=10, batch=32, lr=1e-3, optimiser="adamw", weight_decay=0.05, decay_norms=False,
+            "finetune", epochs=10, batch=32, lr=3e-4, optimiser="adamw", weight_decay=0.05, decay_norms=False,
             curve="cosine", warmup=0.1, augmentation="none", channels_last=True, patience=5,
         ),
     )

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from boda.training.checkpoint import Saved
-from boda.training.optimising import Average, optimiser_of, plain, restore, tensors_of
+from boda.training.optimising import Average, optimiser_of, plain, restore, tensors_of, wide
 from boda.training.preset import Preset
 from boda.training.schedule import Plateau
 from boda.training.tasks import means
@@ -54,7 +54,7 @@ class State:
     def took(self, sums: Mapping[str, Tensor], rows: int) -> None:
         """Count a step and what its batch scored."""
         for name, value in sums.items():
-            found = value.detach().double()
+            found = wide(value.detach())
             self.sums[name] = self.sums[name] + found if name in self.sums else found
         self.seen += rows
         self.step, self.batch = self.step + 1, self.batch + 1

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from boda.errors import Refused
 from boda.models.autoencoder import Seen
 from boda.training.objective import Distance
 from boda.training.similarity import dissimilarity
@@ -61,10 +62,9 @@ class Classes:
     def sums(self, output: Any, images: Tensor, targets: Tensor) -> dict[str, Tensor]:
         """`loss`: cross entropy without smoothing; `error`: rows whose likeliest class is another one."""
         scores = _scores(output).float()
-        hard = targets if targets.ndim == 1 else targets.argmax(dim=1)
         return {
             "loss": functional.cross_entropy(scores, targets, reduction="sum"),
-            "error": (scores.argmax(dim=1) != hard).sum().to(scores.dtype),
+            "error": (scores.argmax(dim=1) != _hard(targets)).sum().to(scores.dtype),
         }
 
 
@@ -112,7 +112,7 @@ class Reconstruction:
         seen: Seen = output
         found = {"loss": _distances(self.distance, seen.reconstruction.float(), images).sum()}
         if self.classes_weight and seen.scores is not None:
-            found["error"] = (seen.scores.argmax(dim=1) != targets).sum().float()
+            found["error"] = (seen.scores.argmax(dim=1) != _hard(targets)).sum().float()
         return found
 
 
@@ -161,7 +161,8 @@ class Votes:
         counts = targets.to(scores.dtype)
         total = scores.new_zeros(len(scores))
         widths = [width + 1 for width in self.answers]
-        for said, given in zip(scores.split(widths, dim=1), counts.split(self.answers, dim=1), strict=True):
+        parts = torch.split(scores, widths, dim=1), torch.split(counts, list(self.answers), dim=1)
+        for said, given in zip(*parts, strict=True):
             sureness = _LOWEST + _RANGE * torch.sigmoid(said[:, -1:])
             held = torch.exp((sureness + functional.log_softmax(said[:, :-1], dim=1)).clamp(min=_FAINTEST))
             everything, people = held.sum(dim=1), given.sum(dim=1)
@@ -191,15 +192,31 @@ def _scores(output: Any) -> Tensor:
     return output
 
 
+def _hard(targets: Tensor) -> Tensor:
+    """(b,) classes; of images that were mixed the one that has most of it."""
+    return targets if targets.ndim == 1 else targets.argmax(dim=1)
+
+
 def _column(output: Any, targets: Tensor) -> Tensor:
-    """(b, 1) as (b,): beside (b,) it would broadcast to (b, b)."""
-    said = _scores(output)[:, 0]
-    assert said.shape == targets.shape
-    return said
+    """(b, 1) as (b,): beside (b,) it would broadcast to (b, b).
+
+    Raises:
+        Refused: there is not one number for each target.
+    """
+    said = _scores(output)
+    if targets.ndim != 1 or said.shape != (len(targets), 1):
+        raise Refused(f"scores of shape {tuple(said.shape)} for targets of shape {tuple(targets.shape)}: one for each")
+    return said[:, 0]
 
 
 def _distances(distance: Distance, made: Tensor, images: Tensor) -> Tensor:
-    """(b,) mean over the pixels of each image."""
+    """(b,) mean over the pixels of each image.
+
+    Raises:
+        Refused: another shape, which might broadcast.
+    """
+    if made.shape != images.shape:
+        raise Refused(f"a reconstruction of shape {tuple(made.shape)} of images of shape {tuple(images.shape)}")
     match distance:
         case "mse":
             return (made - images).square().flatten(1).mean(dim=1)

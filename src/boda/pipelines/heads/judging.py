@@ -54,16 +54,23 @@ def questions_of(tree: VoteTree | None) -> dict[str, slice] | None:
     return None if tree is None else {one.name: part for one, part in zip(tree.questions, tree.slices, strict=True)}
 
 
-def judge(material: Material, fit: CrossFit, learner: Learner) -> Judged:
-    """Everything that can be said of a head from rows that its folds' models had not seen."""
+def judge(material: Material, fit: CrossFit, learner: Learner | None) -> Judged:
+    """Everything that can be said of a head from rows that its folds' models had not seen.
+
+    Args:
+        material: the rows.
+        fit: with out-of-fold outputs.
+        learner: fits other inputs and other folds, to compare with; None: nothing is fitted again.
+    """
     rng = np.random.default_rng([material.plan.seed, 2])
     target = material.target
     calibrated, points, record = _calibrated(material, fit)
     record |= _metrics(material, points, fit, rng)
     interval, class_sets, said = coverage_of(material, fit, points, rng, level=LEVEL)
     record |= said
-    record |= _several_inputs(material, fit, learner, rng)
-    record |= _random_folds(material, fit, learner, rng)
+    if learner is not None:
+        record |= _several_inputs(material, fit, learner, rng)
+        record |= _random_folds(material, fit, learner, rng)
     record |= _ceiling(material, rng)
     if target.kind == "class":
         record["imbalance"] = imbalance.imbalance_of(target.values, target.names).as_json()

@@ -31,6 +31,9 @@ GROUP_COLUMNS = (
 
 _WIDE = 64
 """Features narrower than this cannot tell copies from strangers."""
+_FEW, _CHAINED = 20, 1 / 3
+"""Rows, and the share of all, above which a group of copies is a chain of strangers: features that vary in a few
+directions only, as those of an autoencoder, are wide and cannot tell copies either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +207,10 @@ def copies_of(assembled: Assembled, new: int | None = None) -> tuple[npt.NDArray
         why = f"more than {LIMIT:,} images" if wide else f"no features are {_WIDE} wide or more"
         return same, f"near-duplicates were not looked for, only equal files: {why}"
     near = [group_copies(assembled.contents, one.array, index=one.index, new=new).groups for one in wide]
+    most = max(int(np.bincount(groups).max()) for groups in near)
+    if most > max(_FEW, len(assembled) * _CHAINED):
+        why = f"by these features {most:,} of {len(assembled):,} would be copies of one another"
+        return same, f"near-duplicates were not looked for, only equal files: {why}"
     return join(same, *near), ""
 
 

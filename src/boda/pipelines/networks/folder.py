@@ -3,8 +3,12 @@
 - `run.json`: what is trained on what: network, preset, target, seed, digests
 - `last.json`, `last-*.safetensors`: everything that is needed to go on
 - `network.json`, `network.safetensors`: the network of the best epoch; with them the folder is an encoder
+- `epoch-0003.safetensors`: the network after that epoch, of those that were to be kept; 0: as it began
 - `history.csv`, `curves.png`: of every epoch
+- `reconstructions.png`: of an autoencoder, images beside what it made of them
 - `split.csv`: which images were learned from, and which chose the best epoch
+- `seconds.json`, `comparison.json`: of fine-tuned networks how long it was trained, and against the frozen encoder
+- `head/`, `fold-1/`, ...: of fine-tuned networks the head as of `boda.predict`, and the run of each fold
 - `unreadable.csv`: images that could not be used, and why; only where there are some
 """
 
@@ -18,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from boda.encoders.trained import FORMAT, NETWORK, WEIGHTS
 from boda.errors import Damaged, NotFound, Refused
 from boda.keys import shown, to_text
-from boda.models.plan import NetworkPlan
+from boda.models.plan import AnyPlan
 from boda.pixels.spec import PixelSpec
 from boda.unreadable import Unreadable
 from boda.workspace.atomic import write_whole
@@ -27,7 +31,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 RUN, LAST, HISTORY, CURVES = "run.json", "last", "history.csv", "curves.png"
-SPLIT, UNREADABLE = "split.csv", "unreadable.csv"
+RECONSTRUCTIONS = "reconstructions.png"
+SPLIT, UNREADABLE, SECONDS, COMPARISON = "split.csv", "unreadable.csv", "seconds.json", "comparison.json"
 
 
 class RunFolder:
@@ -81,7 +86,7 @@ class RunFolder:
     def keep_network(
         self,
         tensors: Mapping[str, "Tensor"],
-        plan: NetworkPlan,
+        plan: AnyPlan,
         classes: Sequence[str],
         pixels: PixelSpec,
         scores: Mapping[str, float],
@@ -95,10 +100,7 @@ class RunFolder:
             pixels: what it sees.
             scores: of that epoch.
         """
-        from safetensors.torch import save
-
-        data = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
-        self._write(WEIGHTS, data)
+        self._write(WEIGHTS, _serialised(tensors))
         record = {
             "format": FORMAT,
             "network": plan.as_json(),
@@ -107,6 +109,19 @@ class RunFolder:
             "scores": dict(scores),
         }
         self._write(NETWORK, _text(record))
+
+    def kept_scores(self) -> dict[str, float]:
+        """Of the epoch whose network is kept."""
+        found: dict[str, float] = json.loads((self.path / NETWORK).read_bytes())["scores"]
+        return found
+
+    def epoch_file(self, epoch: int) -> Path:
+        """Where the network after an epoch is, if it was kept; epoch 0: as it began."""
+        return self.path / f"epoch-{epoch:04}.safetensors"
+
+    def keep_epoch(self, epoch: int, tensors: Mapping[str, "Tensor"]) -> None:
+        """Keep the network after an epoch, whether it is the best or not."""
+        self._write(self.epoch_file(epoch).name, _serialised(tensors))
 
     def keep_history(self, history: Sequence[Mapping[str, float]], picture: bytes) -> None:
         """Keep scores of every epoch as a table and as a picture."""
@@ -118,6 +133,19 @@ class RunFolder:
         self._write(HISTORY, text.getvalue().encode())
         self._write(CURVES, picture)
 
+    def keep_comparison(self, record: Mapping[str, Any]) -> None:
+        """Keep what the network is worth beside another."""
+        self._write(COMPARISON, _text(record))
+
+    def add_seconds(self, seconds: float) -> None:
+        """Count time that was spent on training; what a process took that was killed is not known."""
+        self._write(SECONDS, _text({"seconds": round(self.seconds() + seconds, 2)}))
+
+    def seconds(self) -> float:
+        """That were spent on training, by all processes that ended by themselves."""
+        place = self.path / SECONDS
+        return float(json.loads(place.read_bytes())["seconds"]) if place.is_file() else 0.0
+
     def keep_unreadable(self, unreadable: Mapping[str, Unreadable]) -> None:
         """Keep a list of the images that could not be used."""
         if not unreadable:
@@ -128,22 +156,35 @@ class RunFolder:
         writer.writerows((to_text(key), one.stage, one.code, one.reason) for key, one in unreadable.items())
         self._write(UNREADABLE, text.getvalue().encode())
 
-    def keep_split(self, names: Sequence[str], validation: Iterable[int]) -> None:
+    def keep_split(self, names: Sequence[str], validation: Iterable[int], *, part: str = "validation") -> None:
         """Keep which images the run may learn from, so that nobody tests on these.
 
         Args:
             names: of all images.
             validation: places of those that choose the best epoch.
+            part: what these are called.
         """
         held = {int(place) for place in validation}
         text = io.StringIO(newline="")
         writer = csv.writer(text)
         writer.writerow(("key", "part"))
-        writer.writerows((to_text(n), "validation" if row in held else "training") for row, n in enumerate(names))
+        writer.writerows((to_text(n), part if row in held else "training") for row, n in enumerate(names))
         self._write(SPLIT, text.getvalue().encode())
 
     def _write(self, name: str, data: bytes) -> None:
         write_whole(self.path / name, lambda file: file.write(data))
+
+
+def weights_at(run: Path) -> tuple[Path, Path]:
+    """The folder of a run and the weights that are meant: those of its best epoch, or the file of a kept one."""
+    return (run.parent, run) if run.is_file() else (run, run / WEIGHTS)
+
+
+def _serialised(tensors: Mapping[str, "Tensor"]) -> bytes:
+    from safetensors.torch import save
+
+    data: bytes = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
+    return data
 
 
 def _text(record: Mapping[str, Any]) -> bytes:

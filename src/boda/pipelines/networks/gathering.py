@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from boda.errors import NothingEmbedded, Refused
+from boda.arrays import Pixels
+from boda.errors import NotFound, NothingEmbedded, Refused
 from boda.evaluation.folds import split, strata_of
 from boda.heads import columns
 from boda.heads.asking import Asked, read_target
@@ -16,7 +17,7 @@ from boda.heads.inputs import Rows
 from boda.heads.target import Target
 from boda.keys import shown, to_bytes
 from boda.pipelines.decoded import cores, decoded
-from boda.pixels.prepare import prepare
+from boda.pixels.prepare import prepare, prepare_at_most
 from boda.pixels.spec import PixelSpec
 from boda.sources.base import ImageRef, Source, Unlistable
 from boda.unreadable import Unreadable
@@ -70,6 +71,23 @@ class Gathered:
         found.update(self.validation.astype(np.int64).tobytes())
         return found.hexdigest()
 
+    def beside(self, other: "Gathered") -> "Gathered":
+        """All of these to be learned from, all of the other images to choose the best epoch by."""
+        from boda.training.images import After
+
+        before, names, target = len(self.names), (*self.names, *other.names), self.target
+        if target is not None and other.target is not None:
+            target = replace(target, values=np.concatenate([target.values, other.target.values]))
+        return Gathered(
+            images=self.images,
+            held=After(other.held, before, names),
+            names=names,
+            target=target,
+            training=np.arange(before),
+            validation=np.arange(before, len(names)),
+            unreadable=self.unreadable | {f"{key} (validation)": why for key, why in other.unreadable.items()},
+        )
+
 
 def listing_of(source: Source) -> Listing:
     """Everything a source names, with its own columns.
@@ -118,6 +136,32 @@ def known_targets(listing: Listing, asked: Asked | None) -> tuple[Listing, Targe
                 "learned from and another tested on: add images, or leave the class out"
             )
     return listing.take(rows), target
+
+
+def known_elsewhere(
+    listing: Listing, asked: Asked | None, target: Target | None, learned: Source
+) -> tuple[Listing, Target | None]:
+    """Of images of another source what has a target, with the classes of those that are learned from.
+
+    Args:
+        listing: of the other source.
+        asked: the target; None where images are learned.
+        target: of the images that are learned from.
+        learned: where these are.
+
+    Raises:
+        NotFound: no such column there.
+        Refused: it is the same source, or has a class that nothing is learned of.
+    """
+    if listing.source.description == learned.description:
+        raise Refused("validation: these are the images that are learned from; give others, or a share of them")
+    if asked is None or target is None:
+        return listing, None
+    try:
+        rows, known = read_target(listing.table, replace(asked, kind=target.kind, names=target.names))
+    except (NotFound, Refused) as error:
+        raise type(error)(f"validation: {error}") from error
+    return listing.take(rows), known
 
 
 def divided(
@@ -190,7 +234,7 @@ def in_memory(listing: Listing, spec: PixelSpec, *, workers: int | None = None) 
 
 
 def from_files(
-    listing: Listing, specs: Sequence[PixelSpec], *, workers: int | None = None
+    listing: Listing, specs: Sequence[PixelSpec], *, workers: int | None = None, enlarge: bool = True
 ) -> tuple[list["Images"], Rows, Listing]:
     """Images that are decoded anew in every epoch, after each was decoded once to find out which can be.
 
@@ -198,6 +242,8 @@ def from_files(
         listing: of all.
         specs: what is made of the bytes of an image, one result each.
         workers: decoders.
+        enlarge: whether small images are enlarged where a spec has no crop; in vain where an augmentation makes them
+            of one size anyway.
 
     Returns and raises: as `in_memory`.
     """
@@ -220,7 +266,11 @@ def from_files(
     pool = ThreadPoolExecutor(count)
 
     def images(spec: PixelSpec) -> "Images":
-        return FromFiles(lambda place: prepare(listing.source.read(refs[place]).data, spec)[0], names, pool)
+        def read(place: int) -> Pixels:
+            data = listing.source.read(refs[place]).data
+            return prepare(data, spec)[0] if enlarge or spec.crop else prepare_at_most(data, spec)
+
+        return FromFiles(read, names, pool)
 
     left = Listing(listing.source, listing.refs, listing.table, unreadable)
     return [images(spec) for spec in specs], np.array(fine, np.intp), left

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from boda.encoders.request import find_device
-from boda.encoders.trained import WEIGHTS, read_network
+from boda.encoders.trained import read_network
 from boda.encoders.weights import read_weights
 from boda.errors import MissingExtra, Refused
 from boda.heads.target import Target
 from boda.keys import shown
-from boda.models.plan import NetworkPlan, build
+from boda.models.plan import AnyPlan, NetworkPlan, build
 from boda.pictures.curves import curves
-from boda.pipelines.networks.folder import LAST, RunFolder
+from boda.pipelines.networks.folder import LAST, RunFolder, weights_at
 from boda.pipelines.networks.gathering import Gathered
 from boda.pipelines.run.meter import OnProgress, Progress
 from boda.pipelines.run.stopping import stop_on_signals
@@ -25,8 +25,9 @@ from boda.pixels.augmenting.labels import label_swaps
 from boda.pixels.spec import PixelSpec
 from boda.training import checkpoint
 from boda.training.corruption import spoilt
+from boda.training.crew import crew_here
 from boda.training.data import HeldRows, TrainingRows
-from boda.training.loop import Run, Watch, averaged, train
+from boda.training.loop import Run, Watch, averaged, train, validate
 from boda.training.objective import Objective
 from boda.training.preset import Preset
 from boda.training.state import State
@@ -50,7 +51,8 @@ def made(
 
     Weights are drawn from a generator seeded with `seed`; torch's own stays as it was.
     """
-    place = find_device(device)
+    crew = crew_here(device)
+    place = find_device(device) if crew.accelerator is None else crew.accelerator.device
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = build(plan)
@@ -75,6 +77,7 @@ def made(
         swaps,
         seed,
         len(classes),
+        crew=crew,
     )
     held = HeldRows(
         gathered.held,
@@ -93,6 +96,7 @@ def made(
         door=door_of(pixels, plan, place),
         spoil=(lambda images: spoilt(images, objective)) if objective.spoils else None,
         forward=_forward(plan, task),
+        crew=crew,
     )
     return run, classes
 
@@ -100,7 +104,7 @@ def made(
 def go_on(
     run: Run,
     folder: RunFolder,
-    plan: NetworkPlan,
+    plan: AnyPlan,
     classes: tuple[str, ...],
     pixels: PixelSpec,
     *,
@@ -108,18 +112,23 @@ def go_on(
     every: float,
     tensorboard: bool,
     progress: OnProgress | None,
+    keep_epochs: Sequence[int] = (),
+    beginning_counts: bool = False,
 ) -> State:
     """Train to the end, from what was kept in the folder.
 
+    Where `beginning_counts`, the network as it is given is kept until an epoch is better.
+
     Raises:
-        Refused: the loss is no finite number any more; what was kept stays.
+        Refused: the loss is no finite number any more; what was kept stays. Or an epoch that should be kept is over.
         Damaged: what was kept cannot be read.
         Busy: another process trains into this folder.
     """
     events = _events(folder) if tensorboard else None
     with ExitStack() as closing:
         stop = closing.enter_context(stop_on_signals())
-        closing.enter_context(held(folder.path))
+        if run.crew.leads:
+            closing.enter_context(held(folder.path))
         closing.enter_context(torch.random.fork_rng(devices=_cuda(run.device)))
         if events is not None:
             closing.callback(events.close)
@@ -128,18 +137,25 @@ def go_on(
         saved = checkpoint.load(folder.path, LAST)
         if saved is not None:
             state.restore(saved)
+            _refuse_lost_epochs(folder, state, keep_epochs)
 
         def finished(state: State) -> None:
+            if not run.crew.leads:
+                return
             row = state.history[-1]
-            if state.is_best:
-                with averaged(run.network, state.average):
+            with averaged(run.network, state.average):
+                if state.is_best:
                     folder.keep_network(run.network.state_dict(), plan, classes, pixels, row)
+                if state.epoch in keep_epochs:
+                    folder.keep_epoch(state.epoch, run.network.state_dict())
             folder.keep_history(state.history, curves(state.history, title=plan.name))
             if events is not None:
                 for name, value in row.items():
                     events.add_scalar(name, value, state.step)
 
         def save(state: State) -> None:
+            if not run.crew.leads:
+                return
             checkpoint.save(folder.path, LAST, state.tensors(), state.record())
 
         told = _told(progress)
@@ -151,13 +167,33 @@ def go_on(
                 raise KeyboardInterrupt
 
         if saved is None:
+            if beginning_counts:
+                scores = validate(run)
+                state.best = scores[run.task.primary]
+                row = {"epoch": 0.0, "step": 0.0} | {f"validation_{name}": one for name, one in scores.items()}
+                folder.keep_network(run.network.state_dict(), plan, classes, pixels, row)
+            if 0 in keep_epochs and run.crew.leads:
+                folder.keep_epoch(0, run.network.state_dict())
             save(state)
         with stop.after_what_is_in_hand():
-            return train(run, state, Watch(step=stepped, epoch=finished, save=save, every=every))
+            ended = train(run, state, Watch(step=stepped, epoch=finished, save=save, every=every))
+        run.crew.wait()
+        return ended
 
 
-def begin_as(network: nn.Module, plan: NetworkPlan, folder: Path) -> list[str]:
+def _refuse_lost_epochs(folder: RunFolder, state: State, keep_epochs: Sequence[int]) -> None:
+    lost = [epoch for epoch in keep_epochs if epoch <= state.epoch and not folder.epoch_file(epoch).is_file()]
+    if lost:
+        raise Refused(f"{shown(str(folder.path))}: epoch {lost[0]} is over and was not kept; train into another folder")
+
+
+def begin_as(network: nn.Module, plan: NetworkPlan, run: Path) -> list[str]:
     """Take over the weights of another run, as far as they have a place here.
+
+    Args:
+        network: that is to begin so; changed in place.
+        plan: of it.
+        run: folder of the other; its best epoch counts. Or the file of an epoch that was kept there.
 
     Returns:
         Names of what was taken.
@@ -166,10 +202,11 @@ def begin_as(network: nn.Module, plan: NetworkPlan, folder: Path) -> list[str]:
         NotFound: no such run.
         Refused: it is another network, or nothing of it has a place.
     """
+    folder, file = weights_at(run)
     other, _, _ = read_network(folder)
     if other.name != plan.name:
         raise Refused(f"--init {shown(str(folder))}: is a {other.name}, and what is trained is a {plan.name}")
-    state, own = read_weights(folder / WEIGHTS), network.state_dict()
+    state, own = read_weights(file), network.state_dict()
     taken = {name: tensor for name, tensor in state.items() if name in own and own[name].shape == tensor.shape}
     first = next(iter(own))
     if first not in taken:
@@ -223,7 +260,7 @@ def _events(folder: RunFolder) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
-        raise MissingExtra("TensorBoard's files", "tensorboard") from error
+        raise MissingExtra("TensorBoard's files", "training") from error
     return SummaryWriter(str(folder.path / "tensorboard"))
 
 

@@ -1,0 +1,1 @@
+"""The parts of the recipes of ResNets, one idea a file."""
