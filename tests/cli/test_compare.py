@@ -17,6 +17,7 @@ def test_it_ranks_and_draws(run, scored, tmp_path):
     assert lines[2].split() == ["inputs", "head", "features", "spearman", "low", "high", "width", "time"]
     assert lines[3].startswith("plain")
     assert lines[8].startswith("noise + area")
+    assert lines[-2].startswith("mind: near-duplicates were not looked for")
     (picture,) = (tmp_path / "scored-compare").iterdir()
     assert lines[-1] == f"picture: {picture}"
     assert picture.read_bytes().startswith(b"<svg")

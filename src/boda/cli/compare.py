@@ -71,6 +71,8 @@ def _say(found: "Comparison") -> Iterator[Said]:
     level = [one for one in r["candidates"][1:] if not _behind(one["to_best"])]
     if level:
         yield f"{len(level)} of the others cannot be told from the best on these rows"
+    for warning in r["warnings"]:
+        yield f"mind: {warning}"
     yield f"picture: {shown(str(found.picture))}"
 
 

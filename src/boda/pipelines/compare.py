@@ -53,8 +53,8 @@ class Comparison:
     workspace: str
     target: str
     record: dict[str, Any]
-    """`metric`, `baseline`, `folds`, and `candidates`, each with value, interval, difference to the best, width and
-    seconds."""
+    """`metric`, `baseline`, `folds`, `warnings`, and `candidates`, each with value, interval, difference to the best,
+    width and seconds."""
     picture: Path
 
     def as_json(self) -> dict[str, Any]:
@@ -193,6 +193,7 @@ def _ranked(
             "rows": n,
             "left_out": dict(first.left_out),
             "folds": folds_record(first, folds),
+            "warnings": [first.not_compared] if first.not_compared else [],
             "candidates": rows,
         }
     )
