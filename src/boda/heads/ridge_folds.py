@@ -29,7 +29,7 @@ from boda.heads.moments import Moments, Origin
 from boda.heads.parts import Sums
 from boda.heads.penalties import Choice, ridges, to_try, without
 from boda.heads.preparation import Preparation
-from boda.heads.ridge_model import RidgeModel, refine, solve
+from boda.heads.ridge_model import Equations, RidgeModel, refine, solve
 
 MOST_FOLDS = 10
 """Of which every pair may have an eigendecomposition of its own: 45."""
@@ -104,14 +104,15 @@ def _cross_fit(
         return None
     chosen = list(zip(choices, sets[: len(choices)], strict=True))
     try:
-        models = side_by_side(lambda one: solve(one[1].moments(moments), one[0], one[1].columns), chosen)
+        solved = side_by_side(lambda one: _solved(*one, moments), chosen)
     except Refused:
         if precision is np.float64:
             raise
         return None  # rounding has left products that no rows could have
+    models = [model for model, _ in solved]
     out_of_fold, slopes = _predict(fill, target, folds, [one.weights(m) for one, m in zip(sets, models, strict=False)])
-    fitted = list(zip(models, sets[: len(models)], slopes.T, strict=True))
-    refined = side_by_side(lambda one: refine(one[0], one[1].moments(moments), one[1].columns, one[2]), fitted)
+    fitted = list(zip(solved, sets[: len(models)], slopes.T, strict=True))
+    refined = side_by_side(lambda one: _refined(*one, moments), fitted)
     if precision is np.float32 and max(moved for _, moved in refined) > MOVED:
         return None
     return sets[0].preparation, [model for model, _ in refined], out_of_fold
@@ -133,6 +134,19 @@ class _TrainingSet:
         """(1 + c,) offset and weights of the model for columns of the reference."""
         weights = self.columns.weights(model.weights)[:, 0]
         return np.append(model.offset + self.columns.constant @ model.weights, weights)
+
+
+def _solved(choice: Choice, one: "_TrainingSet", moments: tuple[Moments, ...]) -> tuple[RidgeModel, Equations]:
+    there = one.moments(moments)
+    equations = Equations.of(there, choice.penalty, one.columns)
+    return solve(there, choice, one.columns, equations), equations
+
+
+def _refined(
+    solved: tuple[RidgeModel, Equations], one: "_TrainingSet", slopes: Vector, moments: tuple[Moments, ...]
+) -> tuple[RidgeModel, float]:
+    model, equations = solved
+    return refine(model, one.moments(moments), one.columns, slopes, equations)
 
 
 def _training_sets(base: Preparation, folds: tuple[Moments, ...], *, alone: bool) -> list[_TrainingSet] | None:

@@ -70,13 +70,16 @@ class RidgeModel:
         return cls(tensors["weights"], tensors["offset"], settings["rows"], choice, settings["degrees_of_freedom"])
 
 
-def solve(moments: Moments, choice: Choice, columns: ColumnMap | None = None) -> RidgeModel:
+def solve(
+    moments: Moments, choice: Choice, columns: ColumnMap | None = None, equations: "Equations | None" = None
+) -> RidgeModel:
     """The ridge of one penalty, from moments alone: how a model is refitted when some rows were added to them.
 
     Args:
         moments: of (c) columns less their origin.
         choice: the penalty.
         columns: to the prepared columns; None: the moments are of these, less their origin.
+        equations: of these, where they were made already.
 
     Raises:
         Refused: the penalty is too small beside columns that repeat each other.
@@ -84,7 +87,7 @@ def solve(moments: Moments, choice: Choice, columns: ColumnMap | None = None) ->
     from scipy.linalg.lapack import dtrtri
 
     columns = columns or ColumnMap.moved(moments.origin.columns)
-    equations = _Equations.of(moments, choice.penalty, columns)
+    equations = equations or Equations.of(moments, choice.penalty, columns)
     weights = equations.solve(equations.products)
     weights += equations.solve(equations.products - equations.gram @ weights)
     inverse, _ = dtrtri(equations.factor, lower=1)
@@ -93,7 +96,9 @@ def solve(moments: Moments, choice: Choice, columns: ColumnMap | None = None) ->
     return RidgeModel(weights[:, None], offset, int(moments.count), choice, freedom)
 
 
-def refine(model: RidgeModel, moments: Moments, columns: ColumnMap, slopes: Vector) -> tuple[RidgeModel, float]:
+def refine(
+    model: RidgeModel, moments: Moments, columns: ColumnMap, slopes: Vector, equations: "Equations | None" = None
+) -> tuple[RidgeModel, float]:
     """One step of iterative refinement, for moments that were summed in less precision than rows have.
 
     Args:
@@ -101,6 +106,7 @@ def refine(model: RidgeModel, moments: Moments, columns: ColumnMap, slopes: Vect
         moments: of (c) columns less their origin.
         columns: to the prepared columns.
         slopes: (1 + c,) sums over the rows, in float64, of the model's errors, and of these times each column.
+        equations: that the model solves, where they were made already.
 
     Returns:
         the better model; how far its weights moved, as a share of their length: about by that factor the residual of
@@ -108,7 +114,7 @@ def refine(model: RidgeModel, moments: Moments, columns: ColumnMap, slopes: Vect
 
     Source: Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., chapter 12.
     """
-    equations = _Equations.of(moments, model.choice.penalty, columns)
+    equations = equations or Equations.of(moments, model.choice.penalty, columns)
     weights = model.weights[:, 0]
     slope = columns.columns(slopes[1:] - moments.sums / moments.count * slopes[0])
     step = equations.solve(slope - model.choice.penalty * weights)
@@ -119,7 +125,7 @@ def refine(model: RidgeModel, moments: Moments, columns: ColumnMap, slopes: Vect
 
 
 @dataclass(frozen=True, eq=False)
-class _Equations:
+class Equations:
     """The normal equations of prepared columns: `gram @ weights = products`, the penalty added already."""
 
     gram: Matrix
@@ -129,7 +135,12 @@ class _Equations:
     scale: Vector
 
     @classmethod
-    def of(cls, moments: Moments, penalty: float, columns: ColumnMap) -> "_Equations":
+    def of(cls, moments: Moments, penalty: float, columns: ColumnMap) -> "Equations":
+        """Of the moments of columns, prepared.
+
+        Raises:
+            Refused: the penalty is too small beside columns that repeat each other.
+        """
         from scipy.linalg import LinAlgError, cholesky
 
         centred = moments.centred
@@ -143,6 +154,7 @@ class _Equations:
         return cls(gram, columns.columns(centred[-1, :-1]), factor, scale)
 
     def solve(self, right: Vector) -> Vector:
+        """(p,) weights for another right side."""
         from scipy.linalg import cho_solve
 
         found: Vector = self.scale * cho_solve((self.factor, True), self.scale * right, check_finite=False)
