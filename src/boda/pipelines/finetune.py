@@ -24,7 +24,7 @@ from boda.pipelines.embed import embed
 from boda.pipelines.heads.keeping import write_folder
 from boda.pipelines.heads.material import Material, Plan, gather, learner_of, names_in
 from boda.pipelines.networks.folder import RunFolder
-from boda.pipelines.networks.gathering import LARGEST, Listing, from_files, in_memory
+from boda.pipelines.networks.gathering import LARGEST, Listing, from_files, in_memory, refuse_lonely_classes
 from boda.pipelines.places import Where, opened
 from boda.pipelines.run.meter import OnProgress
 from boda.pipelines.train import tame
@@ -262,16 +262,7 @@ def _refuse(material: Material) -> None:
     for one in material.wanted[1:]:
         if one.recipe is not None:
             raise Refused(f"--inputs {shown(one.name)}: are features; only columns stand beside the images")
-    if target.kind == "class":
-        counts = np.bincount(target.values, minlength=len(target.names))
-        if counts.min() < 2:
-            place = int(counts.argmin())
-            rows = np.flatnonzero(target.values == place)
-            where = f" ({shown(material.assembled.keys[int(rows[0])])})" if len(rows) else ""
-            raise Refused(
-                f"target {shown(target.name)!r}: class {shown(target.names[place])!r} has {counts.min()} image{where}; "
-                "one has to be learned from and another tested on: add images, or leave the class out"
-            )
+    refuse_lonely_classes(target, material.assembled.keys)
 
 
 def _subject(

@@ -125,17 +125,31 @@ def known_targets(listing: Listing, asked: Asked | None) -> tuple[Listing, Targe
     if asked is None:
         return listing, None
     rows, target = read_target(listing.table, asked)
-    if target.kind == "class":
-        counts = np.bincount(target.values, minlength=len(target.names))
-        if (counts < 2).any():
-            name = target.names[int(np.argmin(counts))]
-            place = int(rows[np.flatnonzero(target.values == np.argmin(counts))[0]]) if counts.min() else None
-            where = f" ({shown(listing.refs[place].key)})" if place is not None else ""
-            raise Refused(
-                f"target {shown(asked.text)!r}: class {shown(name)!r} has {counts.min()} image{where}; one has to be "
-                "learned from and another tested on: add images, or leave the class out"
-            )
-    return listing.take(rows), target
+    kept = listing.take(rows)
+    refuse_lonely_classes(target, [ref.key for ref in kept.refs])
+    return kept, target
+
+
+def refuse_lonely_classes(target: Target, keys: Sequence[str]) -> None:
+    """A class needs an image to be learned from and another to be tested on.
+
+    Args:
+        target: n rows.
+        keys: (n,) of the images.
+
+    Raises:
+        Refused: a class has fewer; names it, and its image.
+    """
+    if target.kind != "class":
+        return
+    counts = np.bincount(target.values, minlength=len(target.names))
+    place = int(counts.argmin())
+    if counts[place] < 2:
+        where = "".join(f" ({shown(keys[row])})" for row in np.flatnonzero(target.values == place).tolist())
+        raise Refused(
+            f"target {shown(target.name)!r}: class {shown(target.names[place])!r} has {counts[place]} image{where}; "
+            "one has to be learned from and another tested on: add images, or leave the class out"
+        )
 
 
 def known_elsewhere(

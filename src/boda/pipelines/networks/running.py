@@ -93,7 +93,7 @@ def made(
         training=training,
         validation=held,
         device=place,
-        door=door_of(pixels, plan, place),
+        door=(lambda images: images) if plan.is_autoencoder else door_of(pixels, place),
         spoil=(lambda images: spoilt(images, objective)) if objective.spoils else None,
         forward=_forward(plan, task),
         crew=crew,
@@ -219,10 +219,8 @@ def begin_as(network: nn.Module, plan: NetworkPlan, run: Path) -> list[str]:
     return list(taken)
 
 
-def door_of(pixels: PixelSpec, plan: NetworkPlan, device: torch.device) -> Callable[[Tensor], Tensor]:
-    """(b, c, h, w), 0 to 1, less the mean and over the deviation, as the encoder of the run does it."""
-    if plan.is_autoencoder:
-        return lambda images: images
+def door_of(pixels: PixelSpec, device: torch.device) -> Callable[[Tensor], Tensor]:
+    """(b, 3, h, w), 0 to 1, less the mean and over the deviation, as the encoder of the run does it."""
     mean, std = (torch.tensor(values, device=device).view(1, 3, 1, 1) for values in (pixels.mean, pixels.std))
     return lambda images: (images - mean) / std
 

@@ -6,7 +6,7 @@ nothing better, it is what is kept.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, TypeAlias, get_args
@@ -33,7 +33,7 @@ from boda.models.tuned import LinearHead, Tuned
 from boda.pipelines.heads.material import Material, learner_of
 from boda.pipelines.networks.folder import RunFolder
 from boda.pipelines.networks.gathering import Gathered, divided
-from boda.pipelines.networks.running import go_on
+from boda.pipelines.networks.running import door_of, go_on
 from boda.pipelines.run.meter import OnProgress
 from boda.pixels.augment import augmentation_named
 from boda.pixels.augmenting.labels import label_swaps
@@ -267,12 +267,6 @@ def as_outputs(task: Task, scores: npt.NDArray[np.float64]) -> Outputs:
     if isinstance(task, Number):
         return np.asarray(task.middle + task.spread * scores)
     return concentrations_of(scores, task.answers) if isinstance(task, Votes) else scores
-
-
-def door_of(pixels: PixelSpec, device: torch.device) -> Callable[[Tensor], Tensor]:
-    """(b, 3, h, w), 0 to 1, less the mean and over the deviation."""
-    mean, std = (torch.tensor(values, device=device).view(1, 3, 1, 1) for values in (pixels.mean, pixels.std))
-    return lambda images: (images - mean) / std
 
 
 def _run(
