@@ -16,6 +16,9 @@ _PUBLIC = {
     "predict": "boda.pipelines.predict:predict",
     "evaluate": "boda.pipelines.evaluate:evaluate",
     "compare": "boda.pipelines.compare:compare",
+    "cluster": "boda.pipelines.cluster:cluster",
+    "map_points": "boda.pipelines.map_points:map_points",
+    "inspect": "boda.pipelines.inspect:inspect",
     "train_network": "boda.pipelines.train_network:train_network",
     "finetune": "boda.pipelines.finetune:finetune",
     "augment": "boda.pipelines.augment:augment",
@@ -52,6 +55,7 @@ if TYPE_CHECKING:
     from boda.errors import BodaError as BodaError
     from boda.heads.head import Head as Head
     from boda.pipelines.augment import augment as augment
+    from boda.pipelines.cluster import cluster as cluster
     from boda.pipelines.compare import compare as compare
     from boda.pipelines.demo import demo as demo
     from boda.pipelines.doctor import doctor as doctor
@@ -64,7 +68,9 @@ if TYPE_CHECKING:
     from boda.pipelines.import_features import import_features as import_features
     from boda.pipelines.import_head import import_head as import_head
     from boda.pipelines.info import info as info
+    from boda.pipelines.inspect import inspect as inspect
     from boda.pipelines.label import label as label
+    from boda.pipelines.map_points import map_points as map_points
     from boda.pipelines.predict import predict as predict
     from boda.pipelines.quarantine import export_quarantine as export_quarantine
     from boda.pipelines.quarantine import quarantine as quarantine

@@ -73,6 +73,26 @@ def pooled(output: "torch.Tensor", pooling: Pooling, layout: Layout) -> "torch.T
     return places.mean(dim=1)
 
 
+def grid(output: "torch.Tensor", layout: Layout, image: tuple[int, int]) -> "torch.Tensor":
+    """(n, ...) to (n, y, x, d) float32: the features at each place, where they lie in the image.
+
+    Args:
+        output: what a layer gave for n images.
+        layout: of the output; not that of vectors.
+        image: (height, width) of the network's input.
+    """
+    places = _places(output.float(), layout)
+    if layout.kind == "channels first":
+        height = output.shape[2]
+    elif layout.kind == "channels last":
+        height = output.shape[1]
+    else:
+        count = places.shape[1]
+        heights = (one for one in range(1, count + 1) if count % one == 0)
+        height = min(heights, key=lambda one: abs(one * image[1] - count // one * image[0]))
+    return places.unflatten(1, (height, -1))
+
+
 def as_pooling(word: str) -> Pooling:
     """The pooling of this name.
 

@@ -14,7 +14,7 @@ from boda.encoders.folding import foldable, folded
 from boda.encoders.layers import LAST, Listener, listened, tap
 from boda.encoders.network import Network, place_of
 from boda.encoders.normalising import normalisation, normalised
-from boda.encoders.pooling import pooled
+from boda.encoders.pooling import grid, pooled
 from boda.errors import Refused
 from boda.pixels.spec import PixelSpec
 from boda.recipe import Precision
@@ -69,6 +69,13 @@ class Running:
             lambda batch: listened(listener, lambda: self.network.features(module, batch)), pixels, precision
         )
         return [_to_numpy(final if part is None else listener.heard[part.layer][part.pooling]) for part in parts]
+
+    def places(self, pixels: Pixels, part: Part, precision: Precision) -> Features:
+        """(n, h, w, 3) uint8 to (n, y, x, d) float32: what the layer of a part gives at each place; n > 0."""
+        module = self._module([part], precision)
+        listener = Listener({part.layer: lambda made: grid(made, part.layout, self._shape)}, to_the_end=False)
+        self._run(lambda batch: listened(listener, lambda: self.network.features(module, batch)), pixels, precision)
+        return _to_numpy(listener.heard[part.layer])
 
     def logits(self, pixels: Pixels, precision: Precision) -> Features:
         """(n, h, w, 3) uint8 to (n, k) float32, before the softmax; n > 0."""

@@ -141,6 +141,20 @@ class TorchEncoder:
         taken._running, taken._part, taken._own, taken._siblings = self._running, part, self._own, {"fp32": taken}
         return taken.at(self._recipe.precision)
 
+    def places(self, pixels: Pixels) -> Features:
+        """(n, h, w, 3) uint8 to (n, y, x, d) float32: what the layer of its features gives at each place.
+
+        Of the network's own features that is its last map. The features need not be the mean over places.
+
+        Raises:
+            Refused: the pixels are not of the recipe's shape, or the layer gives vectors, or nobody says which it is.
+        """
+        check_pixels(pixels, self._recipe)
+        part = self._part or self._running.anatomy.part(LAST, "mean")
+        if part.layout.kind == "vector":
+            raise Refused(f"encoder {self._recipe.name!r}: layer {part.layer} gives one vector an image, no places")
+        return self._running.places(pixels, part, self._recipe.precision)
+
     def logits(self, pixels: Pixels) -> Features:
         """(n, h, w, 3) uint8 to (n, k) float32, before the softmax.
 

@@ -82,7 +82,7 @@ def contact_sheet(tiles: Sequence[Tile], *, columns: int = 5, side: int = 180, t
     sheet = Image.new("RGB", (_MARGIN + columns * cell[0], top + rows * cell[1] + _MARGIN), _PAPER)
     draw = ImageDraw.Draw(sheet)
     if title:
-        draw.text((_MARGIN, _MARGIN), _fitted(draw, shown(title), sheet.width - 2 * _MARGIN), _INK, _font())
+        draw.text((_MARGIN, _MARGIN), fitted(draw, shown(title), sheet.width - 2 * _MARGIN), _INK, font())
     for place, tile in enumerate(tiles):
         left, upper = _MARGIN + place % columns * cell[0], top + place // columns * cell[1]
         _draw_tile(sheet, draw, tile, (left, upper), side)
@@ -94,33 +94,34 @@ def _draw_tile(sheet: Image.Image, draw: ImageDraw.ImageDraw, tile: Tile, corner
     if tile.image is None:
         draw.rectangle((left, upper, left + side - 1, upper + side - 1), fill=_GREY)
         for number, line in enumerate(_wrapped(draw, shown(tile.reason), side - 12, side // _LINE - 1)):
-            draw.text((left + 6, upper + 6 + number * _LINE), line, _INK, _font())
+            draw.text((left + 6, upper + 6 + number * _LINE), line, _INK, font())
     else:
         picture = tile.image.copy()
         picture.thumbnail((side, side))
         sheet.paste(picture, (left + (side - picture.width) // 2, upper + (side - picture.height) // 2))
     for number, line in enumerate(tile.caption):
         place = (left, upper + side + 2 + number * _LINE)
-        draw.text(place, _fitted(draw, shown(line), side), _INK if number == 0 else _FAINT, _font())
+        draw.text(place, fitted(draw, shown(line), side), _INK if number == 0 else _FAINT, font())
 
 
 @cache
-def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def font(size: int = 13) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """The font of sheets, in pixels; one that knows Korean where this machine has one."""
     for name in _FONTS:
         try:
-            return ImageFont.truetype(name, 13)
+            return ImageFont.truetype(name, size)
         except OSError:
             continue
-    return ImageFont.load_default(13)
+    return ImageFont.load_default(size)
 
 
-def _fitted(draw: ImageDraw.ImageDraw, text: str, width: int) -> str:
+def fitted(draw: ImageDraw.ImageDraw, text: str, width: int) -> str:
     """The text, its middle left out where it is wider than `width` pixels."""
-    if draw.textlength(text, _font()) <= width:
+    if draw.textlength(text, font()) <= width:
         return text
     for kept in range(min(len(text), width // 3), 1, -1):
         short = text[: kept // 2] + "…" + text[len(text) - (kept - kept // 2) :]
-        if draw.textlength(short, _font()) <= width:
+        if draw.textlength(short, font()) <= width:
             return short
     return "…"
 
@@ -130,10 +131,10 @@ def _wrapped(draw: ImageDraw.ImageDraw, text: str, width: int, most: int) -> lis
     lines: list[str] = []
     for word in text.split():
         longer = f"{lines[-1]} {word}" if lines else word
-        if lines and draw.textlength(longer, _font()) <= width:
+        if lines and draw.textlength(longer, font()) <= width:
             lines[-1] = longer
         else:
-            lines.append(_fitted(draw, word, width))
+            lines.append(fitted(draw, word, width))
     return lines[:most]
 
 

@@ -95,6 +95,8 @@ class FeatureSet:
     """(n,); lazy."""
     array: StoredFeatures
     """(n, d) in the recipe's stored dtype; a read-only memory map where rows and images agree one to one."""
+    stored: str | None = None
+    """Names what `array` maps: equal names, equal numbers. None where rows were gathered."""
 
     def __len__(self) -> int:
         return len(self.array)
@@ -159,7 +161,7 @@ def _load_once(folder: Path, recipe: Recipe, *, writable: bool) -> FeatureSet:
     if aligned:
         segment = named[aligned.segment]
         array = open_segment(folder, segment)[: aligned.rows]
-        return FeatureSet(recipe, aligned.keys(folder), array)
+        return FeatureSet(recipe, aligned.keys(folder), array, f"{Path(segment.file).stem}-{aligned.rows}")
     assert plan is not None
     return FeatureSet(recipe, plan.keys, gather(folder, named, plan, width, recipe.dtype))
 

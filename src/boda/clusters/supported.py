@@ -1,0 +1,83 @@
+"""Supported: the number of clusters that the rows speak for, or that they speak for none."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from boda.clusters.nulls import KINDS
+from boda.clusters.repeated import Spread, Stability
+
+STABLE = 0.75
+"""Mean Jaccard index from which a cluster is stable (Hennig, Computational Statistics and Data Analysis 52, 2007)."""
+SHARE = 1 / 3
+"""Of the disagreement that there is without groups; more is the shape of one cloud rather than groups."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Which k, and why no other."""
+
+    k: int | None
+    """None: none of those looked at."""
+    words: str
+    against: Mapping[int, str]
+    """By k, what speaks against each that is not supported."""
+
+
+def supported(stabilities: Sequence[Stability]) -> Verdict:
+    """Name the k that the rows support, of those looked at.
+
+    A k can be supported where
+
+    1. its halves agree better than those of features without groups, of either kind: nine in ten of its repetitions
+       above nine in ten of theirs, with at most a third of their mean disagreement. Disagreement (1 less the adjusted
+       Rand index) falls with the number of rows for anything that can be cut in one best way only, so a difference
+       alone would be clear for any cloud that is not quite the null. A third is about what two normal groups have
+       whose means are three standard deviations apart; a long uniform cloud, which is one, has 0.4.
+    2. every cluster is found again with a mean Jaccard index of at least 0.75. One cluster too many cuts a group
+       anywhere, which the other clusters hide in the index of all rows, but not in those of its two parts.
+
+    Of these it is the largest k whose gap, the agreement of halves above that of the more stable null, may be the
+    largest gap: the upper end of its range reaches the mean of the best. Two of three groups taken together are often
+    as stable as the three, so the finest is named; but not one whose gap has clearly fallen, as where long groups are
+    cut across, always at the same place.
+
+    Among many k looked at, each is judged by the same rule; nothing is chosen by labels.
+    """
+    against = {one.k: words for one in stabilities if (words := _against(one))}
+    able = [one for one in stabilities if one.k not in against]
+    if not able:
+        return Verdict(None, "none of these numbers of clusters is supported by the features", against)
+    best = max(_gap(one)[0] for one in able)
+    chosen = max(one.k for one in able if _gap(one)[1] >= best)
+    for one in able:
+        if one.k != chosen:
+            against[one.k] = "stable too, but coarser" if one.k < chosen else "less far above features without groups"
+    return Verdict(chosen, f"the features support {chosen} clusters", against)
+
+
+def _against(stability: Stability) -> str | None:
+    """What speaks against it, None where nothing does."""
+    if stability.k < 2:
+        return f"{stability.k} clusters are no grouping"
+    halves = stability.found.halves
+    for kind, null in stability.nulls.items():
+        if not (halves.low > null.halves.high and 1 - halves.mean <= SHARE * (1 - null.halves.mean)):
+            return (
+                f"its halves agree by {_told(halves)}, those of features without groups ({KINDS[kind]}) by "
+                f"{_told(null.halves)}"
+            )
+    weakest = min(range(stability.k), key=lambda cluster: stability.found.clusters[cluster].mean)
+    if stability.found.clusters[weakest].mean < STABLE:
+        return f"cluster {weakest} is found again with a Jaccard index of {_told(stability.found.clusters[weakest])}"
+    return None
+
+
+def _told(spread: Spread) -> str:
+    return f"{spread.mean:.2f} ({spread.low:.2f} to {spread.high:.2f})"
+
+
+def _gap(stability: Stability) -> tuple[float, float]:
+    """How much better its halves agree than those of the more stable null: the mean, and the most it may be."""
+    null = max((null.halves for null in stability.nulls.values()), key=lambda halves: halves.mean)
+    halves = stability.found.halves
+    return halves.mean - null.mean, halves.high - null.low

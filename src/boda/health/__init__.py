@@ -1,0 +1,1 @@
+"""Health: copies, outliers, probable label errors and poor pictures in a collection."""

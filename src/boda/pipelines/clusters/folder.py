@@ -1,0 +1,117 @@
+"""The folder of a command's output: what it wrote there before it may write again, what it did not it leaves alone.
+
+A list in the folder has the SHA-256 of every file that was written. A file that is there and not on the list, or was
+changed since, is somebody else's.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from boda.errors import NotFound, Refused
+from boda.keys import shown
+from boda.pipelines.places import folder_beside
+from boda.sources.walking import is_workspace
+from boda.workspace.atomic import write_whole
+
+LIST = "made-by-boda-cluster.json"
+"""The name of the list."""
+_MARK = "boda cluster"
+
+
+def output_folder(workspace: Path, to: str | os.PathLike[str] | None) -> Path:
+    """Where the files go: NAME-cluster/ beside the workspace, or `to`, which is made where it is not there.
+
+    Raises:
+        NotFound: the folder above is not there.
+        Refused: a file or a workspace is there.
+    """
+    if to is None:
+        return folder_beside(workspace, "cluster")
+    folder = Path(to)
+    if not folder.absolute().parent.is_dir():
+        raise NotFound(f"{shown(str(folder.parent))}: no such folder to write into; make it first")
+    if folder.exists() and not folder.is_dir():
+        raise Refused(f"{shown(str(folder))}: is a file; give the name of a folder")
+    if is_workspace(os.fsencode(folder)):
+        raise Refused(f"{shown(str(folder))}: is a workspace; give another folder")
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+class Folder:
+    """Files by their path in a folder; paths have at most one `/`."""
+
+    def __init__(self, path: Path, *, force: bool) -> None:
+        self.path, self._force = path, force
+        self._listed = _read(path / LIST)
+
+    def check(self, names: Collection[str]) -> None:
+        """Find out before anything is computed whether these may be written.
+
+        Raises:
+            Refused: one is there that is not ours.
+        """
+        for name in names:
+            place = self.path / name
+            if (place.is_symlink() or place.exists()) and not self._force and not self._is_ours(name):
+                raise Refused(
+                    f"{shown(str(place))}: is there already, and is not what boda cluster wrote; give --force to write "
+                    "over it, or another --to"
+                )
+
+    def write(self, files: Mapping[str, bytes], *, instead_of: Collection[str] = ()) -> None:
+        """Write files, each whole or not at all, then the list.
+
+        Args:
+            files: by name.
+            instead_of: names of folders here; what we once wrote into them and do not now goes.
+
+        Raises:
+            Refused: one is there that is not ours.
+            DiskTrouble: the disk is full or failing.
+        """
+        self.check(files)
+        old = [name for name in self._listed if name.partition("/")[0] in instead_of and name not in files]
+        new = {name: _digest(data) for name, data in files.items()}
+        self._note({name: [*self._listed.get(name, ()), digest] for name, digest in new.items()})
+        for name, data in files.items():
+            (self.path / name).parent.mkdir(exist_ok=True)
+            write_whole(self.path / name, lambda file, data=data: file.write(data))  # type: ignore[misc]
+        for name in old:
+            if self._is_ours(name):
+                (self.path / name).unlink(missing_ok=True)
+            del self._listed[name]
+        self._note({name: [digest] for name, digest in new.items()})
+
+    def _note(self, files: Mapping[str, Sequence[str]]) -> None:
+        """Put digests on the list: before a file is written both the old and the new one, so that a stop costs nothing."""
+        self._listed |= {name: list(digests) for name, digests in files.items()}
+        text = json.dumps({"made_by": _MARK, "files": dict(sorted(self._listed.items()))}, indent=1)
+        write_whole(self.path / LIST, lambda file: file.write(text.encode()))
+
+    def _is_ours(self, name: str) -> bool:
+        place = self.path / name
+        if name not in self._listed or place.is_symlink() or not place.is_file():
+            return False
+        return _digest(place.read_bytes()) in self._listed[name]
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _read(place: Path) -> dict[str, list[str]]:
+    """What was written here before; nothing where there is no such list, or it is none of ours."""
+    try:
+        record: Any = json.loads(place.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    files = record.get("files") if isinstance(record, dict) and record.get("made_by") == _MARK else None
+    if not isinstance(files, dict):
+        return {}
+    inside = {str(name): digests for name, digests in files.items() if ".." not in str(name).split("/")}
+    return {name: list(map(str, digests)) for name, digests in inside.items() if isinstance(digests, list)}

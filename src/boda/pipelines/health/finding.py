@@ -1,0 +1,96 @@
+"""A finding: images of a collection that somebody should look at, each with its reason."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from boda.evaluation.plain import as_plain
+from boda.keys import to_json, to_text
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Check: TypeAlias = Literal["duplicates", "outliers", "labels", "quality"]
+CHECKS: tuple[Check, ...] = ("duplicates", "outliers", "labels", "quality")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One image of a finding."""
+
+    key: str
+    reason: str
+    score: float | None = None
+    """What findings of this kind are ordered by; of copies none."""
+    group: int | None = None
+    """Of copies: the number of their group, from 1; its first image is the one that the others are compared with."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """The figures behind the reason: `of` (a key), `evidence`, `distance`, `likeness`, `label`, `suggested`, ..."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Images with the same thing about them."""
+
+    name: str
+    """"near duplicates", "blurred", ..."""
+    check: Check
+    images: tuple[Found, ...]
+    """The worst first; of copies group by group."""
+    judged: int
+    """How many images were looked at for it."""
+    told_by: str
+    """How it is told, with its thresholds."""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def groups(self) -> int:
+        """How many groups of copies; 0 of what comes alone."""
+        return len({one.group for one in self.images if one.group is not None})
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {
+            "name": self.name,
+            "check": self.check,
+            "count": len(self.images),
+            "groups": self.groups or None,
+            "judged": self.judged,
+            "told_by": self.told_by,
+            "notes": list(self.notes),
+            "images": [_image_json(one) for one in self.images],
+        }
+
+
+def _image_json(found: Found) -> dict[str, Any]:
+    record = {"key": to_json(found.key), "reason": found.reason, "score": found.score, "group": found.group}
+    details = {name: to_json(value) if name == "of" else as_plain(value) for name, value in found.details.items()}
+    return {name: as_plain(value) if name != "key" else value for name, value in record.items()} | details
+
+
+def batches(findings: Sequence[Finding], schema: "pa.Schema") -> "Iterator[pa.RecordBatch]":
+    """All images of all findings as rows of a table, one batch a finding."""
+    import pyarrow as pa
+
+    for finding in findings:
+        rows = [
+            {"finding": finding.name, "group": one.group, "key": to_text(one.key), "score": one.score}
+            | {"reason": one.reason}
+            | {name: to_text(value) if name == "of" else value for name, value in one.details.items()}
+            for one in finding.images
+        ]
+        yield pa.RecordBatch.from_pylist([{name: row.get(name) for name in schema.names} for row in rows], schema)
+
+
+def table_schema() -> "pa.Schema":
+    """Columns of the table of findings: what is found, and the figures behind it where they apply."""
+    import pyarrow as pa
+
+    text, number, whole = pa.string(), pa.float64(), pa.int64()
+    return pa.schema(
+        [
+            *(("finding", text), ("group", whole), ("key", text), ("score", number), ("reason", text)),
+            *(("of", text), ("evidence", text), ("distance", whole), ("mirrored", pa.bool_()), ("likeness", number)),
+            *(("label", text), ("suggested", text), ("probability", number)),
+        ]
+    )

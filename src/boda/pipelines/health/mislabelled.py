@@ -1,0 +1,111 @@
+"""Labels that are probably wrong, by heads that had not seen the image."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from boda.errors import Refused
+from boda.evaluation.weighted import Floats
+from boda.health.label_errors import LabelErrors, label_errors
+from boda.heads.asking import Asked
+from boda.heads.crossfit import cross_fit
+from boda.heads.logistic import Logistic
+from boda.keys import shown
+from boda.pipelines.health.finding import Finding, Found
+from boda.pipelines.heads.judging import held_out_points
+from boda.pipelines.heads.material import Material, Plan, gather
+from boda.recipe import Recipe
+from boda.workspace.workspace import Workspace
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """What heads that had not seen an image say of it."""
+
+    material: Material
+    probabilities: Floats
+    """(n, k) calibrated on other folds; the mean over feature sets."""
+    judged: npt.NDArray[np.bool_]
+    """(n,) False where no head had learned the class that the image is given."""
+
+    @property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """(n,) the given classes."""
+        given: npt.NDArray[np.int64] = self.material.target.values
+        return given
+
+
+def held_out(workspace: Workspace, column: str, recipes: Sequence[Recipe], *, folds: int = 5, seed: int = 0) -> HeldOut:
+    """Train a head on each feature set and fold, as `boda.train` does, and ask it of the images that it had not seen.
+
+    Equal files and near-duplicates are in one fold, so that no image is judged by its own copy.
+
+    Args:
+        workspace: whose features and labels.
+        column: of classes.
+        recipes: the feature sets; several heads know better than one. Folds are made by the first.
+        folds: how many.
+        seed: of the folds.
+
+    Raises:
+        NotFound: no such column.
+        Refused: too few rows, or only one class; a row has no features of a further set.
+    """
+    asked = Asked(column, kind="class")
+    first = gather(workspace, Plan(asked, (recipes[0].id,), folds=folds, seed=seed))
+    numbers = first.split(first.groups)
+    said = []
+    for place, recipe in enumerate(recipes):
+        plan = Plan(asked, (recipe.id,), folds=folds, seed=seed)
+        material = first if not place else first.with_inputs(workspace, plan)
+        rng = np.random.default_rng([seed, 3])
+        _, fit = cross_fit(material.inputs, first.target, Logistic(), numbers, groups=first.groups, rng=rng)
+        said.append(held_out_points(first.target, fit.out_of_fold, numbers))
+    given = first.target.values
+    learned = np.array([np.isin(given[numbers == fold], given[numbers != fold]) for fold in range(folds)], dtype=object)
+    judged = np.zeros(len(first), bool)
+    for fold, known in enumerate(learned):
+        judged[numbers == fold] = known.astype(bool)
+    return HeldOut(first, np.mean(said, axis=0), judged)
+
+
+def mislabelled(
+    workspace: Workspace, column: str, recipes: Sequence[Recipe], *, seed: int
+) -> tuple[Finding, LabelErrors]:
+    """Images whose label is probably wrong.
+
+    Raises:
+        NotFound, Refused: as `held_out`.
+    """
+    found = held_out(workspace, column, recipes, seed=seed)
+    rows = np.flatnonzero(found.judged)
+    if not len(rows):
+        raise Refused(f"column {shown(column)!r}: no class has an image in two folds, so none can be judged")
+    errors = label_errors(found.labels[rows], found.probabilities[rows])
+    names, keys = found.material.target.names, found.material.assembled.keys
+    images = []
+    for place in errors.rows.tolist():
+        row = int(rows[place])
+        given, instead = names[found.labels[row]], names[errors.suggested[place]]
+        sure, instead_sure = (float(found.probabilities[row, k]) for k in (found.labels[row], errors.suggested[place]))
+        reason = f"given {shown(given)} ({sure:.2f}), looks like {shown(instead)} ({instead_sure:.2f})"
+        details = {"label": given, "suggested": instead, "probability": instead_sure}
+        images.append(Found(keys[row], reason, float(errors.margin[place]), details=details))
+    told = (
+        f"confident learning: {found.material.plan.folds} folds of heads on "
+        f"{', '.join(shown(one.name or one.id) for one in recipes)}, each asked of images that it had not seen; a label "
+        "is doubted where another class is above its own usual probability, as many of each pair of classes as their "
+        "joint counts say"
+    )
+    return Finding("label errors", "labels", tuple(images), len(rows), told, _notes(found)), errors
+
+
+def _notes(found: HeldOut) -> tuple[str, ...]:
+    notes = []
+    if found.material.not_compared:
+        notes.append(found.material.not_compared)
+    if left := int((~found.judged).sum()):
+        notes.append(f"{left:,} images of classes that are in one fold only were not judged: no head had learned them")
+    return tuple(notes)
