@@ -111,3 +111,14 @@ def test_coverage_is_what_it_says(clustered, rng):
         found = intervals({"s": spearman_of(x, y)}, len(x), groups=groups, rng=rng, rounds=250)["s"]
         hits += found.low <= true <= found.high
     assert 0.84 <= hits / 250 <= 0.95
+
+
+@pytest.mark.parametrize(("units", "low"), [(22, 0.89), (5, 0.65)])
+def test_all_right_is_not_certain(rng, units, low):
+    """Where no draw can differ the interval is Wilson's for that many hits, of groups where groups are drawn."""
+    groups = np.repeat(np.arange(units), 3)
+    found = intervals({"accuracy": mean_of(np.ones(3 * units))}, 3 * units, groups=groups, rng=rng)["accuracy"]
+    assert found.value == found.high == 1.0
+    z2 = 1.6448536**2
+    assert found.low == pytest.approx(units / (units + z2), abs=1e-3)
+    assert found.low == pytest.approx(low, abs=0.01)

@@ -259,3 +259,23 @@ def test_a_known_patient_in_any_photograph_makes_a_house_kin(tmp_path):
     relabel(workspace, y=[*y, *np.repeat(np.arange(30.0, 34.0), 2)], house=house, scene=scene)
     found = boda.evaluate(workspace, head)
     assert (found.trained_on, found.kin["of_group"], found.unseen["rows"]) == (30, 1, 3)
+
+
+def test_copies_among_new_rows_are_one_draw(tmp_path):
+    """Each new picture three times, slightly changed: the interval is that of as many pictures, not of as many files."""
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(120, 80))
+    y = x[:, 0] + rng.normal(size=120)
+    old = synthetic_workspace(tmp_path / "old.boda", {"f": x[:60]}, {"y": y[:60].tolist()})
+    head = boda.train(old, "y", page=False)
+    thrice = np.repeat(x[60:], 3, axis=0) + 0.01 * rng.normal(size=(180, 80))
+    labels = np.repeat(y[60:], 3)
+    names = {row: 1_000 + row for row in range(180)}
+    new = synthetic_workspace(tmp_path / "new.boda", {"f": thrice}, {"y": labels.tolist()}, same_file=names)
+    once = synthetic_workspace(
+        tmp_path / "once.boda", {"f": x[60:]}, {"y": y[60:].tolist()}, same_file={row: 1_000 + row for row in range(60)}
+    )
+    found, expected = (boda.evaluate(one, head).unseen["metrics"]["mae"] for one in (new, once))
+    width = [one["high"] - one["low"] for one in (found, expected)]
+    assert found["value"] == pytest.approx(expected["value"], rel=0.05)
+    assert width[0] == pytest.approx(width[1], rel=0.15)

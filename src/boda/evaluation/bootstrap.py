@@ -22,6 +22,7 @@ import numpy.typing as npt
 from boda.cores import one_thread
 from boda.errors import Refused
 from boda.evaluation.plain import as_plain
+from boda.evaluation.proportion import share_of
 from boda.evaluation.weighted import Floats, Statistic, Weights
 
 Groups = npt.NDArray[np.int64]
@@ -124,8 +125,14 @@ def paired_difference(
 
 
 def interval_of(value: float, rounds: Floats, *, units: int, level: float = 0.9) -> Interval:
-    """An interval from rounds; arguments are those of `difference_of`."""
+    """An interval from rounds; arguments are those of `difference_of`.
+
+    Where all is right (a metric of 1 in every round) draws say nothing of what is still to come, so the lower end is
+    Wilson's for as many hits as there are units.
+    """
     low, high, undefined = _ends(value, rounds, units, level)
+    if value == 1.0 and low == high == 1.0:
+        low = share_of(np.ones(units, bool), level=level).low
     return Interval(value, low, high, level, len(rounds), undefined)
 
 

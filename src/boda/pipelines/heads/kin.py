@@ -40,7 +40,7 @@ class Tested:
     copied: _Flags
     """(n,) of no such group, but copies of rows that it was trained on, or of such a group."""
     groups: npt.NDArray[np.int64]
-    """(n,) rows that say nearly the same: of equal files, or of one group where the head was trained by groups."""
+    """(n,) rows that say nearly the same: copies, or of one group where the head was trained by groups."""
     trained_on: int
     """Labelled rows besides these, which it was trained on."""
     warnings: tuple[str, ...] = ()
@@ -155,11 +155,13 @@ def _copied(everything: Assembled, known: _Flags, fresh: _Flags) -> tuple[_Flags
 
 
 def _groups(head: Head, assembled: Assembled) -> npt.NDArray[np.int64]:
+    """(n,) rows that are one draw: copies, as in training, and rows of one value of its column of groups."""
     same_file = sharing(assembled.files())
+    copies = join(same_file, copies_of(assembled)[0]) if len(assembled) else same_file
     column = _group_column(head)
     if column is None or column not in assembled.table.column_names:
-        return same_file
-    return join(same_file, columns.texts(assembled.table, column))
+        return copies
+    return join(copies, columns.texts(assembled.table, column))
 
 
 def _group_column(head: Head) -> str | None:
