@@ -18,14 +18,15 @@ $(READY): pyproject.toml constraints.txt
 	python3 -m venv $(VENV)
 	$(PIP) "pip>=25.1" hatchling editables
 	$(PIP) torch==2.13.0
-	$(PIP) --no-build-isolation --editable ".[torch,fits,heif,open_clip,transformers,onnx,openvino,training]" --group dev
+	$(PIP) --no-build-isolation --editable ".[torch,fits,heif,open_clip,transformers,onnx,openvino,training,umap,index]" --group dev
 	touch $(READY)
 
 demo: setup
 	$(BIN)/boda demo
 
+# Two processes, each of one thread: threads that wait for each other on two cores cost more than they gain.
 test: setup
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: setup
 	$(BIN)/ruff format --check .

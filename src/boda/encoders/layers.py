@@ -7,7 +7,7 @@ pooling. Outputs are pooled the moment they are made, before anything after them
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     import torch
@@ -40,6 +40,14 @@ class Enough(Exception):
     """Ends a forward pass early: no error, all that was asked for has been heard."""
 
 
+class Hearing(Protocol):
+    """Whoever listens to a pass."""
+
+    def hear(self, name: str, output: Any) -> Any:
+        """A layer gave this; what is returned goes on in its place."""
+        ...
+
+
 class Listener:
     """Hears the layers it wants; ends the pass with the last of them where nothing else is needed."""
 
@@ -48,19 +56,20 @@ class Listener:
         self._wanted, self._to_the_end = wanted, to_the_end
         self.heard: dict[str, Any] = {}
 
-    def hear(self, name: str, output: Any) -> None:
+    def hear(self, name: str, output: Any) -> Any:
         """A layer gave this."""
         if name not in self._wanted:
-            return
+            return output
         self.heard[name] = self._wanted[name](output)
         if not self._to_the_end and len(self.heard) == len(self._wanted):
             raise Enough
+        return output
 
 
 def last_map(output: T) -> T:
     """Say that this is the network's last map; returns it. For the functions that a family gives as `features`."""
-    _tell(LAST, output)
-    return output
+    heard: T = _tell(LAST, output)
+    return heard
 
 
 def tap(module: "torch.nn.Module", name: str) -> None:
@@ -68,7 +77,7 @@ def tap(module: "torch.nn.Module", name: str) -> None:
     module.get_submodule(name).register_forward_hook(lambda part, given, made: _tell(name, made))
 
 
-def listened(listener: Listener, work: Callable[[], T]) -> T | None:
+def listened(listener: Hearing, work: Callable[[], T]) -> T | None:
     """What `work` returns while `listener` listens in this thread; None where it had heard enough before the end."""
     _room.listener = listener
     try:
@@ -123,7 +132,7 @@ def _parameters(part: Any) -> int:
     return sum(tensor.numel() for tensor in part.parameters())
 
 
-def _tell(name: str, output: Any) -> None:
-    listener: Listener | None = getattr(_room, "listener", None)
-    if listener is not None:
-        listener.hear(name, output)
+def _tell(name: str, output: Any) -> Any:
+    """What goes on from a layer: its output, or what the listener puts in its place."""
+    listener: Hearing | None = getattr(_room, "listener", None)
+    return output if listener is None else listener.hear(name, output)
