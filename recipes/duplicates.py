@@ -14,8 +14,8 @@ import csv
 import io
 import tarfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,10 +25,10 @@ from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 import boda
 from boda.errors import BodaError
 from boda.evaluation.proportion import share_of
-from boda.health.near_duplicates import NearDuplicates, near_duplicates
-from boda.health.perceptual_hash import Perceived
+from boda.health.near_duplicates import NearDuplicates
 from boda.pipelines.health.collection import Collection, collect
-from boda.pipelines.health.measuring import measured, perceived_of
+from boda.pipelines.health.copied import search
+from boda.pipelines.health.measuring import Measured, measured
 from boda.workspace.workspace import Workspace
 from runs.receipt import footer, table, write
 
@@ -137,3 +137,124 @@ def plant(photographs: Path, to: Path, *, count: int = PLANTED, seed: int = 0) -
             change.make(image, rng).save(into, "JPEG", quality=change.quality)
             write(to / change.name / name, into.getvalue())
     return to
+
+
+@dataclass(frozen=True, eq=False)
+class Planted:
+    """What was found of one kind of change."""
+
+    found: dict[str, Rows]
+    """By evidence: (p,) 1 for each copy in one group with its photograph."""
+    false: dict[str, int]
+    """By evidence: groups that hold photographs of two."""
+
+
+EVIDENCE = ("hash", "features", "both together")
+
+
+def measure(collection: Collection, facts: Measured, change: str) -> Planted:
+    """Look for the copies of one kind among all photographs, by each evidence."""
+    kinds = [key.split("/")[0] for key in collection.keys]
+    names = [key.rpartition("/")[2] for key in collection.keys]
+    rows = np.array([row for row, kind in enumerate(kinds) if kind in {"original", change}])
+    here = [names[row] for row in rows]
+    original = {names[row]: place for place, row in enumerate(rows) if kinds[row] == "original"}
+    copies = [place for place, row in enumerate(rows) if kinds[row] == change]
+    found, false = {}, {}
+    for evidence in EVIDENCE:
+        groups = by(evidence, collection, facts, rows)
+        numbers = groups.numbers(len(rows))
+        found[evidence] = np.array([int(numbers[copy] == numbers[original[here[copy]]]) for copy in copies], np.int64)
+        members = [[group.middle, *(copy.row for copy in group.copies)] for group in groups.groups]
+        false[evidence] = sum(len({here[place] for place in one}) > 1 for one in members)
+    return Planted(found, false)
+
+
+def by(evidence: str, collection: Collection, facts: Measured, rows: Rows) -> NearDuplicates:
+    """Near duplicates among these rows, by hash alone, features alone, or both."""
+    told = replace(collection, features=None) if evidence == "hash" else collection
+    return search(told, rows, None if evidence == "features" else facts, seed=0)
+
+
+def planted_table(workspace: Workspace) -> str:
+    """One line a change: how many of its copies are found, and how many groups are false, by evidence."""
+    collection = collect(workspace, workspace.recipe())
+    facts = measured(collection, keep=True)
+    rows = []
+    for change in (one for one in CHANGES if any(key.startswith(f"{one.name}/") for key in collection.keys)):
+        one = measure(collection, facts, change.name)
+        rows.append([change.kind, change.strength, *(_said(one.found[name]) for name in EVIDENCE), _counted(one.false)])
+    return table(["change", "strength", *EVIDENCE, "false groups"], rows)
+
+
+def _said(found: Rows) -> str:
+    share = share_of(found.astype(bool))
+    return f"{share.value:.2f} ({share.low:.2f} to {share.high:.2f})"
+
+
+def _counted(false: Mapping[str, int]) -> str:
+    return " / ".join(str(false[name]) for name in EVIDENCE)
+
+
+def houses_table(workspace: Workspace, houses: Path, to: Path) -> str:
+    """What `boda inspect` finds among the houses: pairs of houses, and of photographs of one house."""
+    found = boda.inspect(workspace, only=("duplicates",), to=to)
+    with houses.open(newline="") as file:
+        known = {row["house"] for row in csv.DictReader(file)}
+    rows = []
+    for name in ("exact duplicates", "near duplicates"):
+        groups: dict[int, list[str]] = {}
+        reasons: dict[int, list[str]] = {}
+        for one in found.finding(name).images:
+            groups.setdefault(one.group or 0, []).append(Path(one.key).stem)
+            reasons.setdefault(one.group or 0, []).append(one.reason)
+        for number, keys in groups.items():
+            houses_there = {key.partition("_")[0] for key in keys} & known
+            kind = "one house" if len(houses_there) == 1 else "several houses"
+            rows.append([name, ", ".join(keys), kind, "; ".join(reasons[number][1:])])
+    return table(["finding", "photographs", "of", "evidence"], rows)
+
+
+def run(data: Path, to: Path, *, count: int = PLANTED, encoder: str = "auto", seed: int = 0) -> str:
+    """Plant copies, embed them and the houses, and look for what is there twice.
+
+    Args:
+        data: the folder of data; `imagenet_photos` and `houses` are used.
+        to: where pictures, workspaces and receipt go.
+        count: photographs that copies are made of.
+        encoder: of the features.
+        seed: draws photographs, and where they are cut.
+
+    Returns:
+        The receipt.
+    """
+    began = time.perf_counter()
+    if not (to / "planted").is_dir():
+        plant(data / "imagenet_photos" / "images.tar", to / "planted", count=count, seed=seed)
+    planted = boda.embed(to / "planted", encoders=encoder, to=to / "planted.boda")
+    houses = boda.embed(data / "houses" / "images.tar", encoders=encoder, to=to / "houses.boda")
+    return "\n".join(
+        (
+            planted_table(planted),
+            houses_table(houses, data / "houses" / "houses.csv", to / "houses-inspect"),
+            footer(time.perf_counter() - began, [seed], of="photographs and cuts"),
+        )
+    )
+
+
+def main() -> None:
+    """Parse, call, show."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path, help="the folder of data: imagenet_photos/ and houses/")
+    parser.add_argument("--to", type=Path, default=Path("duplicates"), metavar="FOLDER", help="of all that is made")
+    asked = parser.parse_args()
+    try:
+        found = run(asked.data, asked.to)
+    except BodaError as error:
+        raise SystemExit(f"duplicates: {error}") from error
+    write(asked.to / "receipt.md", found.encode())
+    print(found)
+
+
+if __name__ == "__main__":
+    main()

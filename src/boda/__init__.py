@@ -12,6 +12,7 @@ _PUBLIC = {
     "open": "boda.workspace.workspace:open_workspace",
     "embed": "boda.pipelines.embed:embed",
     "search": "boda.pipelines.search:search",
+    "why_similar": "boda.pipelines.why_similar:why_similar",
     "train": "boda.pipelines.train:train",
     "predict": "boda.pipelines.predict:predict",
     "evaluate": "boda.pipelines.evaluate:evaluate",
@@ -78,6 +79,7 @@ if TYPE_CHECKING:
     from boda.pipelines.search import search as search
     from boda.pipelines.train import train as train
     from boda.pipelines.train_network import train_network as train_network
+    from boda.pipelines.why_similar import why_similar as why_similar
     from boda.pixels.spec import PixelSpec as PixelSpec
     from boda.recipe import Recipe as Recipe
     from boda.sources.base import ImageRef as ImageRef

@@ -1,6 +1,7 @@
 """Cores: matrix problems side by side, each on one core."""
 
 import contextlib
+import functools
 import itertools
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -59,8 +60,12 @@ def shares(rows: int, size: int) -> list[slice]:
     return [slice(start, min(stop, rows)) for start, stop in itertools.pairwise(ends)]
 
 
+@functools.cache
 def _linear_algebra() -> Any:
-    """The libraries of numpy and of scipy, which are two; only what is loaded can be given fewer threads."""
+    """The libraries of numpy and of scipy, which are two; only what is loaded can be given fewer threads.
+
+    Looking for them goes through everything that the process has loaded, which takes longer than a small product.
+    """
     import scipy.linalg  # noqa: F401
     from threadpoolctl import ThreadpoolController
 

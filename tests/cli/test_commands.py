@@ -31,6 +31,9 @@ WORKSPACE_COMMANDS = {
     "train": ["--target", "y"],
     "evaluate": ["--head", "y"],
     "compare": ["--target", "y"],
+    "cluster": ["-k", "2"],
+    "map": [],
+    "inspect": [],
     "import-head": ["f.npy", "--target", "y"],
 }
 
@@ -74,7 +77,8 @@ def test_wrong_options_are_wrong_usage(run, name):
         ["quarantine", "w", "export", "a.csv", "b.csv"],
         ["label", "w"],
         ["search", "w"],
-        ["search", "w", "--row", "a", "--image", "b"],
+        ["search", "w", "--less-row", "a"],
+        ["search", "w", "--row", "a", "--explain", "a", "b"],
         ["search", "w", "--row", "a", "-k", "0"],
         ["search", "w", "--row", "a", "-k", "many"],
         ["predict"],

@@ -6,7 +6,7 @@ import pytest
 from boda.errors import Refused
 from boda.pictures.clusters_sweep import Curve, Panel, clusters_sweep
 
-RED, GREY, BAND = (180, 55, 31), (138, 143, 152), (243, 221, 214)
+RED, GREY, BAND = (180, 55, 31), (138, 143, 152), (247, 232, 226)
 
 
 def pixels(picture, colour):

@@ -28,7 +28,9 @@ def test_a_whole_class_in_one_cluster_is_the_full_colour_and_none_is_the_empty_o
 def test_many_clusters_are_shades_without_figures():
     """A hundred clusters fit on a screen, and a cell is at least ten pixels wide at its drawn size."""
     rng = np.random.default_rng(0)
-    picture = clusters_table(rng.integers(0, 9, (10, 100)), [f"class {i}" for i in range(10)], list(map(str, range(100))))
+    picture = clusters_table(
+        rng.integers(0, 9, (10, 100)), [f"class {i}" for i in range(10)], list(map(str, range(100)))
+    )
     assert 2000 < picture.width < 3000
 
 

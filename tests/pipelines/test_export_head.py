@@ -331,7 +331,7 @@ def test_a_published_head_keeps_the_keys_of_its_images_to_itself(workspace, trai
     assert (row["trained_on"], ours["trained_on"]) == (None, True)
     found = boda.evaluate(workspace, tmp_path / "score")
     assert found.trained_on is None
-    assert found.unseen["rows"] == 36
+    assert found.unknown["rows"] == 36
     boda.export_head(workspace, head, to=tmp_path / "whole", weights=weights, rows=True)
     kept = boda.predict(workspace.path, head=tmp_path / "whole").table()
     assert kept.equals(boda.predict(workspace.path, head=head).table())

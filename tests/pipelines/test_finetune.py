@@ -163,6 +163,17 @@ def test_statistics_of_norms_are_kept_unless_they_are_to_be_learned(place, tmp_p
         tune(place, norms="frozen", to=tmp_path / "other")
 
 
+def test_what_no_fold_tested_is_not_tested_by_its_own_rows(place, tmp_path):
+    """Without folds a head still knows the rows that it was trained on, so these test nothing later either."""
+    found = tune(place, folds=0, to=tmp_path / "run")
+    boda.embed(place / "images", encoders=[found.encoder], to=place / "w.boda", workers=1)
+    with pytest.raises(Refused, match="all 32 labelled images were used to train this head"):
+        boda.evaluate(place / "w.boda", tmp_path / "run" / "head")
+    assert (
+        boda.predict(place / "w.boda", head=tmp_path / "run" / "head").table()["trained_on"].to_pylist() == [True] * 32
+    )
+
+
 def changed(place: Path, run: Path, *, same: bool | None = False) -> list[str]:
     """Tensors of the encoder that are not what they were; or that are; or all. Counters of steps do not count."""
     before = load_file(place / "net.safetensors")
@@ -334,4 +345,47 @@ def test_flips_that_change_a_column_are_refused(place, tmp_path):
     """An angle beside a mirrored image would be another's."""
     with pytest.raises(Refused, match="what 'angle' means"):
         tune(place, inputs=["angle"], settings=TINY | {"augmentation": "flip"}, folds=0, to=tmp_path / "run")
-    assert RunFolder(tmp_path / "run").record() is not None
+    assert RunFolder(tmp_path / "run").record() is None
+    found = tune(place, inputs=["angle"], settings=TINY | {"augmentation": "none"}, folds=0, to=tmp_path / "run")
+    assert found.plan.columns > 0
+
+
+def test_a_share_that_is_none_is_refused(place, tmp_path):
+    """As of `boda.train_network`."""
+    for share in (0.9, 0.0, None):
+        with pytest.raises(Refused, match=f"validation={share}: it must be a share above 0"):
+            tune(place, folds=0, validation=share, to=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_other_labels_and_columns_are_another_run(place, tmp_path):
+    """What a flip swaps, and what stands in the columns beside the images."""
+    how = {"folds": 0, "inputs": ["noise"], "to": tmp_path / "run"}
+    tune(place, flip_pairs=(), **how)
+    with pytest.raises(Refused, match="another pairs"):
+        tune(place, flip_pairs=[("over", "under")], **how)
+    labels = (place / "table.csv").read_text().split("\n")
+    names = labels[0].split(",")
+    changed = [line.split(",") for line in labels[1:]]
+    for row in changed:
+        row[names.index("noise")] = "7.5" if row[0].endswith("00.png") else row[names.index("noise")]
+    other = tmp_path / "other.csv"
+    other.write_text("\n".join([labels[0], *(",".join(row) for row in changed)]))
+    boda.label(place / "w.boda", other)
+    try:
+        with pytest.raises(Refused, match="another columns"):
+            tune(place, flip_pairs=(), **how)
+    finally:
+        boda.label(place / "w.boda", place / "table.csv")
+
+
+def test_classes_that_have_a_hand_are_not_flipped_unasked(place, tmp_path):
+    """The column says so, whatever its classes are called."""
+    lines = (place / "table.csv").read_text().split("\n")[1:]
+    hands = tmp_path / "hands.csv"
+    hands.write_text(
+        "file,winding\n" + "\n".join(f"{line.split(',')[0]},{'SZ'[n % 2]}" for n, line in enumerate(lines))
+    )
+    boda.label(place / "w.boda", hands)
+    with pytest.raises(Refused, match=r"what 'winding' means \(winding\)"):
+        tune(place, "winding", settings=TINY | {"augmentation": "flip"}, folds=0, to=tmp_path / "run")

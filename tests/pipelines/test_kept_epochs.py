@@ -11,9 +11,17 @@ from safetensors.torch import load_file
 
 import boda
 from boda.errors import Refused
+from boda.pipelines.networks import gathering
 from boda.training import checkpoint
+from decoding_here import decoded
 
 HOW = {"net": "autoencoder?features=4&stages=4-4", "settings": {"epochs": 3, "batch": 8}, "workers": 1}
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch):
+    """Images are decoded in this process."""
+    monkeypatch.setattr(gathering, "decoded", decoded)
 
 
 @pytest.fixture(scope="module")

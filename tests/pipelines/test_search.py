@@ -92,8 +92,8 @@ def test_unknown_and_quarantined_rows_are_named(workspace):
 
 
 def test_bad_questions_are_refused(workspace, photos, tmp_path):
-    """Neither or both of row and image, no file, a folder, a file that is no image, k of 0."""
-    for asked in ({}, {"row": "red 0.png", "image": photos / "red 0.png"}):
+    """Nothing to be like, no file, a folder, a file that is no image, k of 0."""
+    for asked in ({}, {"row": []}, {"less_row": "red 0.png"}):
         with pytest.raises(Refused, match="either a row or an image"):
             boda.search(workspace, **asked)
     with pytest.raises(NotFound, match="no such file"):

@@ -77,9 +77,7 @@ def test_other_layers_of_the_same_encoder_refuse(tmp_path, photos):
 
 
 def test_bad_questions_are_refused(coloured, tmp_path):
-    """Two queries at once, an empty text, another encoder, features that nobody can make."""
-    with pytest.raises(Refused, match="either a row or an image or a text"):
-        boda.search(coloured, text="red", row="red 0.png")
+    """An empty text, another encoder, features that nobody can make."""
     with pytest.raises(Refused, match="says something"):
         boda.search(coloured, text=" ", encoder=colours())
     with pytest.raises(Refused, match=r"handmade"):
@@ -94,7 +92,7 @@ def test_bad_questions_are_refused(coloured, tmp_path):
 
 
 def test_the_command_takes_words(coloured, monkeypatch):
-    """`boda search W --text WORDS`, and exactly one query."""
+    """`boda search W --text WORDS`, and at least one query."""
     from boda.cli.main import cli
     from boda.cli.show import Show
     from boda.encoders import registry
@@ -106,5 +104,18 @@ def test_the_command_takes_words(coloured, monkeypatch):
     record = json.loads(result.stdout)
     assert record["query"] == "green"
     assert all(hit["key"].startswith("green") for hit in record["hits"])
-    both = ["search", str(coloured.path), "--text", "a", "--row", "b"]
-    assert runner.invoke(cli, both, obj=Show()).exit_code == 2
+    assert runner.invoke(cli, ["search", str(coloured.path)], obj=Show()).exit_code == 2
+
+
+def test_words_and_images_are_combined(coloured, photos):
+    """A text and a row, less another image: the direction is Rocchio's of their unit features, and rows are no hits."""
+    asked = {"text": "red", "row": "green 0.png", "less_image": photos / "blue 0.png"}
+    found = boda.search(coloured, **asked, encoder=colours(), k=99)
+    array = coloured.features().array.astype(np.float64)
+    unit = array / np.linalg.norm(array, axis=1, keepdims=True)
+    row = {key: place for place, key in enumerate(coloured.features().keys)}
+    wanted = (np.array([1.0, 0, 0]) + unit[row["green 0.png"]]) / 2 - 0.5 * unit[row["blue 0.png"]]
+    expected = unit @ wanted / np.linalg.norm(wanted)
+    np.testing.assert_allclose(found.hits.likeness, expected[list(found.hits.rows)], atol=1e-6)
+    assert "green 0.png" not in found.hits.keys and "blue 0.png" in found.hits.keys
+    assert [one["less"] for one in found.as_json()["given"]] == [False, False, True]

@@ -14,6 +14,8 @@ from PIL import Image
 
 import boda
 from boda.errors import Busy, Damaged, NotFound, Refused
+from boda.pipelines.networks import gathering
+from decoding_here import decoded
 
 torch = pytest.importorskip("torch")
 
@@ -21,6 +23,12 @@ from boda.training import checkpoint  # noqa: E402
 from boda.training.objective import Objective  # noqa: E402
 
 TINY = {"epochs": 2, "batch": 8}
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch):
+    """Images are decoded in this process."""
+    monkeypatch.setattr(gathering, "decoded", decoded)
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +143,12 @@ boda.train_network(sys.argv[1], target="class", to=sys.argv[2], save_every=0.0,
 """
 
 
+def _states(run):
+    """When each state was written last."""
+    found = (run / "last.json", run / "within.json")
+    return [place.stat().st_mtime_ns for place in found if place.exists()]
+
+
 @pytest.mark.slow
 def test_a_run_that_is_killed_ends_with_the_same_bits(squares, tmp_path):
     """SIGKILL at five moments, some while a checkpoint is written; the last process ends what the first began."""
@@ -150,8 +164,8 @@ def test_a_run_that_is_killed_ends_with_the_same_bits(squares, tmp_path):
         deadline = time.monotonic() + 60
         while not (tmp_path / "killed" / "last.json").exists() and time.monotonic() < deadline:
             time.sleep(0.01)
-        before = (tmp_path / "killed" / "last.json").stat().st_mtime_ns
-        while process.poll() is None and (tmp_path / "killed" / "last.json").stat().st_mtime_ns == before:
+        before = _states(tmp_path / "killed")
+        while process.poll() is None and _states(tmp_path / "killed") == before:
             time.sleep(0.002)
         time.sleep(rng.uniform(0, 0.15))
         if process.poll() is not None:
@@ -163,6 +177,7 @@ def test_a_run_that_is_killed_ends_with_the_same_bits(squares, tmp_path):
     assert killed >= 2
     assert_same(tmp_path / "whole", tmp_path / "killed")
     assert len(list((tmp_path / "killed").glob("last-*.safetensors"))) == 1
+    assert not list((tmp_path / "killed").glob("within*"))
 
 
 def test_another_run_is_not_written_over(squares, tmp_path):

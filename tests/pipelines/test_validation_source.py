@@ -8,7 +8,9 @@ from PIL import Image
 
 import boda
 from boda.errors import NotFound, Refused
+from boda.pipelines.networks import gathering
 from boda.training.preset import Preset
+from decoding_here import decoded
 
 TINY = {
     "net": "autoencoder?features=4&stages=2-2-2",
@@ -29,6 +31,12 @@ def write(folder, count, *, seed, classes=("over", "under")):
         pixels[16:] += 120 * (1 - row % 2)
         Image.fromarray(pixels.astype(np.uint8)).save(place)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch):
+    """Images are decoded in this process."""
+    monkeypatch.setattr(gathering, "decoded", decoded)
 
 
 @pytest.fixture(scope="module")

@@ -157,3 +157,27 @@ def test_an_average_of_no_step_is_the_network():
     """So that a run that is looked at before its first step shows it."""
     module = network()
     assert all(torch.equal(tensor, module.state_dict()[name]) for name, tensor in Average(module, 0.9).tensors.items())
+
+
+@pytest.mark.parametrize("distance", ["ssim", "mse"])
+def test_losses_are_computed_in_float32_whatever_the_network_computes_in(distance):
+    """Under autocast to bf16 a loss near 1 would move in steps of 0.004."""
+    seen = []
+
+    class Watched(Reconstruction):
+        def loss(self, output, images, targets, *, smoothing):
+            seen.append((output.reconstruction.dtype, torch.is_autocast_enabled("cpu")))
+            return super().loss(output, images, targets, smoothing=smoothing)
+
+    net = autoencoder(SIDE, features=2, stages=(2,))
+    trained(made(PRESET.changed(precision="bf16", epochs=1), network=net, task=Watched(distance)))
+    assert set(seen) == {(torch.float32, False)}
+
+
+def test_long_gradients_are_shortened_where_a_preset_says_so():
+    """A step of plain descent is no longer than rate times clip."""
+    run = made(PRESET.changed(epochs=1, iterations=1, momentum=0.0, weight_decay=0.0, clip=1e-3))
+    before = [one.detach().clone() for one in run.network.parameters()]
+    trained(run)
+    moved = torch.cat([(one - old).flatten() for one, old in zip(run.network.parameters(), before, strict=True)])
+    assert moved.norm().item() == pytest.approx(PRESET.lr * 1e-3, rel=1e-3)

@@ -9,6 +9,7 @@ from torch import nn
 
 from boda.training import checkpoint
 from boda.training.preset import Preset
+from boda.training.schedule import Plateau
 from boda.training.state import State
 
 PRESET = Preset("tested", epochs=9, batch=4, lr=0.05, average=0.9, patience=3, patience_of_plateau=2)
@@ -132,3 +133,16 @@ def test_everything_that_torch_needs_is_among_the_tensors():
     unaveraged = State.fresh(network(), PRESET.changed(average=None))
     assert unaveraged.average is None
     assert {name.partition("/")[0] for name in unaveraged.tensors()} == {"network", "generator"}
+
+
+def test_a_rate_falls_where_the_error_stands_still():
+    """Though the loss still falls; a state of an older boda goes on listening to the loss."""
+    preset = PRESET.changed(curve="plateau", patience_of_plateau=2)
+    for score, drops in (("", 1), ("loss", 0)):
+        state = State.fresh(nn.Linear(2, 2), preset)
+        state.plateau.score = score
+        for number in range(4):
+            state.took({"loss": torch.tensor(1.0), "error": torch.tensor(1.0)}, 4)
+            state.finish_epoch({"loss": 1 / (1 + number), "error": 0.5}, preset, "error", 0.1)
+        assert state.plateau.drops == drops
+    assert Plateau.from_json({"best": 1.0, "waited": 0, "drops": 0}).score == "loss"

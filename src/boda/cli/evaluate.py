@@ -33,9 +33,11 @@ def _say(found: "Evaluation") -> Iterator[Said]:
 
     head = shown(found.head)
     if found.unseen is not None:
-        new = " that are new to it" if found.trained_on is not None else ""
-        yield f"{head} on {found.unseen['rows']:,} labelled rows{new}"
+        yield f"{head} on {found.unseen['rows']:,} labelled rows that are new to it"
         yield _metrics(found.unseen)
+    if found.unknown is not None:
+        yield f"{head} on {found.unknown['rows']:,} labelled rows; it may have been trained on any of them"
+        yield _metrics(found.unknown)
     if found.kin is not None:
         yield f"{head} on {found.kin['rows']:,} labelled rows that are kin to what it was trained on and flatter it:"
         yield f"{found.kin['of_group']:,} of a group it was trained on, {found.kin['copies']:,} more by copies"

@@ -8,6 +8,7 @@ from boda.cli.options import PATH, device_option, force_option, pixel_options, s
 from boda.cli.show import Said, Show, Table
 
 if TYPE_CHECKING:
+    from boda.pipelines.clusters.predicting import ClusterPredictions
     from boda.pipelines.heads.predicting import HeadPredictions
 
 _TOPK = 5
@@ -32,6 +33,7 @@ def _sides(context: click.Context, parameter: click.Parameter, value: str | None
 )
 @click.argument("images", nargs=-1, required=True, type=PATH, metavar="IMAGE...")
 @click.option("--head", type=PATH, metavar="NAME|DIR", help="A head of your own: its name in W, or its folder.")
+@click.option("--clusters", metavar="NAME", help="Clusters of boda cluster: their name in W, or W.boda/NAME.")
 @click.option("-e", "--encoder", metavar="NAME", help="With its own classifier. [default: auto]")
 @click.option("--topk", type=click.IntRange(min=1), default=_TOPK, show_default=True, help="Classes for each image.")
 @click.option(
@@ -58,18 +60,20 @@ def _sides(context: click.Context, parameter: click.Parameter, value: str | None
 @spoken
 @click.pass_obj
 def predict(show: Show, /, images: tuple[str, ...], **options: Any) -> None:
-    """Say what a head of your own predicts, or what a pretrained classifier sees.
+    """Say what a head of your own predicts, which cluster, or what a pretrained classifier sees.
 
-    A head gives its target with a 90 % interval or probabilities; new images are embedded with its own recipe. A
-    classifier gives index, class name and per cent.
+    A head gives its target with a 90 % interval or probabilities, clusters give the cluster and what class it means;
+    new images are embedded with their own recipe. A classifier gives index, class name and per cent.
     """
     import boda
 
     options["crops"] = int(options["crops"])
-    if options["head"] is None:
-        if options.pop("from_table") is not None:
-            raise click.UsageError("--from is for a head that takes columns: give --head too")
-        options.pop("head")
+    if options["head"] is not None and options["clusters"] is not None:
+        raise click.UsageError("Give either --head or --clusters.")
+    if options["head"] is None and options.pop("from_table") is not None:
+        raise click.UsageError("--from is for a head that takes columns: give --head too")
+    if options["head"] is None and options["clusters"] is None:
+        options = {name: value for name, value in options.items() if name not in {"head", "clusters"}}
         found = boda.predict(images, **options)
         record = found.as_json()
         show(found, lambda: _say(record))
@@ -77,20 +81,19 @@ def predict(show: Show, /, images: tuple[str, ...], **options: Any) -> None:
     given = [name for name in _OF_CLASSIFIER if options.pop(name) is not None]
     if options.pop("topk") != _TOPK or options.pop("crops") != 1 or given:
         raise click.UsageError(
-            "--topk, --crops, --scales, --pixels, --decode, --stretch and --range are for a classifier: a head has its "
-            "own recipe"
+            "--topk, --crops, --scales, --pixels, --decode, --stretch and --range are for a classifier: a head or "
+            "a clustering has its own recipe"
         )
-    by_head = boda.predict(images, **options)
-    show(by_head, lambda: _say_by_head(by_head))
+    said = boda.predict(images, **options)
+    show(said, lambda: _say_rows(said))
 
 
-def _say_by_head(found: "HeadPredictions") -> list[Said]:
+def _say_rows(found: "HeadPredictions | ClusterPredictions") -> list[Said]:
     """As many columns as a terminal shows: the rest is in the table of --to."""
     from boda.keys import from_text, shown
 
     table = found.table()
-    more = [name for name in table.column_names if name not in {"key", "prediction", "trained_on", "reason"}][:_COLUMNS]
-    names = ("key", "prediction", *more)
+    names = [name for name in table.column_names if name not in {"trained_on", "reason"}][: 2 + _COLUMNS]
     rows: list[list[str | int | float | None]] = []
     for row in table.to_pylist():
         key = shown(from_text(row["key"]))

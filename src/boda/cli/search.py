@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from boda.pipelines.why_similar import Alikeness
     from boda.retrieval.likeness import Carried
 
-_LIKE, _LESS = ("row", "image", "text"), ("less_row", "less_image", "less_text")
+_LIKE, _LESS = ("row", "image", "text"), ("less_row", "less_image")
 
 
 @click.command(epilog='Example: boda search photos.boda --row cats/tom.jpg -k 10 --where "year > 2020"')
@@ -23,9 +23,8 @@ _LIKE, _LESS = ("row", "image", "text"), ("less_row", "less_image", "less_text")
     "--image", type=PATH, multiple=True, metavar="FILE", help="Any image file; embedded as the workspace was."
 )
 @click.option("--text", multiple=True, metavar="WORDS", help="Where the encoder has a text side, as open_clip's have.")
-@click.option("--less-row", multiple=True, metavar="KEY", help="Hits are less like this; so for the next two.")
-@click.option("--less-image", type=PATH, multiple=True, metavar="FILE")
-@click.option("--less-text", multiple=True, metavar="WORDS")
+@click.option("--less-row", multiple=True, metavar="KEY", help="Hits are to be less like it, and are not it.")
+@click.option("--less-image", type=PATH, multiple=True, metavar="FILE", help="Hits are to be less like it.")
 @click.option("-k", type=click.IntRange(min=1), default=20, show_default=True, help="How many images.")
 @click.option("--where", metavar="CONDITION", help="On columns: \"label == 'cat' and score > 5\".")
 @click.option("--approximate", is_flag=True, help="Use an index, which may miss some; made where there is none yet.")
@@ -41,7 +40,7 @@ _LIKE, _LESS = ("row", "image", "text"), ("less_row", "less_image", "less_text")
 def search(show: Show, /, workspace: str, explain: tuple[str, str] | None, **options: Any) -> None:
     """Find the images most like some images or texts, and draw them. Exact, unless --approximate.
 
-    --row, --image, --text and what is less wanted may be given several times.
+    --row, --image and --text, and --less-row and --less-image, may be given together and several times.
     """
     import boda
 
@@ -71,7 +70,8 @@ def _say(found: "Found") -> Iterator[Said]:
     pairs = zip(found.hits.keys, found.hits.likeness, strict=True)
     yield Table(("", "key", "likeness"), [[i, shown(key), float(value)] for i, (key, value) in enumerate(pairs, 1)])
     if found.where is not None:
-        yield f"{found.searched:,} images meet the condition; all of them were compared"
+        met = "1 image meets" if found.searched == 1 else f"{found.searched:,} images meet"
+        yield f"{met} the condition; all of them were compared"
     if found.index is not None:
         recall = found.index.recall
         yield (
@@ -90,8 +90,9 @@ def _say_why(why: "Alikeness") -> Iterator[Said]:
         words = f"{centred.likeness:.4f}; of two random images {_spread(centred.others_likeness)}"
         yield f"less the mean of all images {words}"
     first, second = why.likeness.ranks
-    yield f"the second is number {first:,} of the {why.images - 1:,} images most like the first, the first number {second:,}"
-    rows = [
+    others = f"of {why.images - 1:,} images the second is number {first:,} in likeness to the first"
+    yield f"{others}, and {second:,} the other way"
+    rows: list[list[str | int | float | None]] = [
         [
             str(one.number),
             one.adds_centred,
@@ -102,13 +103,15 @@ def _say_why(why: "Alikeness") -> Iterator[Said]:
         ]
         for one, most in zip(why.likeness.dimensions, why.most, strict=True)
     ]
-    yield Table(("dimension", "adds", "with the mean", "first above", "second above", "images with most of it"), rows)
+    yield Table(
+        ("dimension", "adds", "with the mean", "first has more than", "second than", "images with most of it"), rows
+    )
     yield f"{_said_carried(centred or plain, why)}"
     if why.places is None:
         yield f"no places: {why.why_no_places}"
         return
     sizes = [f"{one.shape[0]} x {one.shape[1]}" for one in (why.places.first, why.places.second)]
-    yield f"places {' and '.join(sizes)}: their shares add up to {why.places.likeness:.4f}, {why.gap or 0:.0e} off"
+    yield f"places {' and '.join(sizes)}: their shares add up to {why.places.likeness:.4f}, {why.gap or 0:.4f} off"
     yield f"Picture: {shown(str(why.picture))}"
 
 

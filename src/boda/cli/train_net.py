@@ -15,7 +15,7 @@ _SETTINGS = ("epochs", "batch", "lr", "augmentation", "precision", "patience", "
 
 
 @click.command("train-net", epilog="Example: boda train-net photos/ --net resnet20 --target class --to run")
-@click.argument("source", type=PATH)
+@click.argument("source", type=PATH, required=False)
 @click.option(
     "--net",
     default="resnet20",
@@ -52,6 +52,12 @@ _SETTINGS = ("epochs", "batch", "lr", "augmentation", "precision", "patience", "
     "--masked", type=click.FloatRange(min=0, max=1, max_open=True), default=0.0, help="It has to fill in such a share."
 )
 @click.option(
+    "--classes-weight",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    help="With a target an autoencoder learns the images too, and classes by this weight beside them.",
+)
+@click.option(
     "--validation",
     default="0.1",
     show_default=True,
@@ -65,14 +71,14 @@ _SETTINGS = ("epochs", "batch", "lr", "augmentation", "precision", "patience", "
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @device_option
 @click.option("--to", type=PATH, metavar="RUN", help="The folder. [default: NAME-NET in the current folder]")
-@click.option("--resume", type=PATH, metavar="RUN", help="Go on with a run that is there.")
+@click.option("--resume", type=PATH, metavar="RUN", help="Go on with a run that is there; alone it is enough.")
 @click.option("--tensorboard", is_flag=True, help="Write its event files too.")
 @spoken
 @click.pass_obj
 def train_net(
     show: Show,
     /,
-    source: str,
+    source: str | None,
     *,
     channels: str | None,
     no_swaps: bool,
@@ -85,11 +91,11 @@ def train_net(
     from boda.training.objective import Objective
 
     settings = {name: value for name in _SETTINGS if (value := options.pop(name)) is not None}
-    objective = Objective(**{name: options.pop(name) for name in ("distance", "noise", "masked")})
+    objective = Objective(**{name: options.pop(name) for name in ("distance", "noise", "masked", "classes_weight")})
     found = boda.train_network(
         source,
-        settings=settings,
-        objective=objective,
+        settings=settings or None,
+        objective=None if objective == Objective() else objective,
         channels=None if channels is None else int(channels),
         validation=_share_or_source(validation),
         keep_epochs=_numbers(keep_epochs or ""),
@@ -108,9 +114,9 @@ def _share_or_source(text: str) -> float | str:
         return text
 
 
-def _numbers(text: str) -> list[int]:
+def _numbers(text: str) -> tuple[int, ...]:
     try:
-        return [int(part) for part in text.split(",") if part.strip()]
+        return tuple(int(part) for part in text.split(",") if part.strip())
     except ValueError as error:
         raise click.UsageError(f"--keep-epochs {text}: whole numbers with commas between, as 0,3,10") from error
 
@@ -119,8 +125,20 @@ def _say(found: "TrainedNetwork") -> Iterator[Said]:
     from boda.keys import shown
 
     best = found.best
-    what = f"{len(found.classes)} classes" if found.classes else "the images themselves"
-    yield f"{found.plan.name}: {what}, from {found.training:,} images; {found.validation:,} to choose the epoch by"
+    chosen = f"{found.validation:,} to choose the epoch by"
+    yield f"{found.plan.name}: {_what(found)}, from {found.training:,} images; {chosen}"
+    if found.taken is not None:
+        yield f"begun with {found.taken[0]} of {found.taken[1]} tensors of the other run"
+    for why, count in found.left_out.items():
+        yield f"left out, {why}: {count:,}"
+    if found.shared:
+        yield f"{found.shared:,} images that choose the epoch are learned from too, byte for byte"
+    if found.small is not None:
+        small = found.small
+        yield (
+            f"{small.count:,} images are smaller than the {found.plan.size[0]} pixels that the network sees and were "
+            f"enlarged; the smallest, {shown(small.smallest)}, is {small.side}"
+        )
     if found.unreadable:
         yield f"{found.unreadable:,} images could not be used: {shown(str(found.folder / 'unreadable.csv'))}"
     scores = [name.removeprefix("validation_") for name in best if name.startswith("validation_")]
@@ -132,6 +150,16 @@ def _say(found: "TrainedNetwork") -> Iterator[Said]:
     yield f"best: epoch {best['epoch']:.0f}, by the validation {found.primary}{chose}, which is no test"
     yield f"curves: {shown(str(found.folder / 'curves.png'))}"
     yield f"encoder: {shown(found.encoder)}"
+    if found.head is not None:
+        yield f"head: {shown(str(found.head))}"
+
+
+def _what(found: "TrainedNetwork") -> str:
+    from boda.keys import shown
+
+    if found.target is None:
+        return "the images themselves"
+    return f"{len(found.classes)} classes" if found.kind == "class" else f"{shown(found.target)} ({found.kind})"
 
 
 def _row(row: Any, scores: list[str]) -> list[float | int]:

@@ -85,7 +85,7 @@ def _entropy(shares: Table) -> float:
     return float(-(there * np.log(there)).sum())
 
 
-def matching(table: Table) -> npt.NDArray[np.int64]:
+def matching(table: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     """(b,) which group of the first each group of the second is, one to one, so that most rows agree; -1 for none.
 
     Source: Kuhn, Naval Research Logistics Quarterly 2, 1955 (the Hungarian method).
@@ -111,4 +111,5 @@ def matched_accuracy(table: Table) -> float:
 def jaccard(table: Table) -> Table:
     """(a, b) of each pair of groups the rows in both among the rows in either: n_ij / (n_i. + n_.j - n_ij)."""
     either = table.sum(axis=1)[:, None] + table.sum(axis=0) - table
-    return np.divide(table, either, out=np.zeros_like(table), where=either > 0)
+    found: Table = np.divide(table, either, out=np.zeros_like(table), where=either > 0)
+    return found

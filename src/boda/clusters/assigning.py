@@ -5,6 +5,8 @@ several, float64 decides, and equally near centres go by their number. So the an
 nor on threads or the BLAS.
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -17,7 +19,7 @@ from boda.errors import Refused
 _PAIRS = 4096  # rows compared with one centre each in float64 at once
 
 
-def nearest_centres(features: StoredFeatures, centres: npt.NDArray[np.floating]) -> tuple[Labels, Float64]:
+def nearest_centres(features: StoredFeatures, centres: npt.NDArray[np.floating[Any]]) -> tuple[Labels, Float64]:
     """The nearest centre of each row, not the farthest: the smallest distance, the lowest number among equals.
 
     Args:
@@ -33,14 +35,19 @@ def nearest_centres(features: StoredFeatures, centres: npt.NDArray[np.floating])
     >>> nearest_centres(np.array([[0.0, 1.0], [4.0, 4.0]], np.float32), np.array([[0.0, 0.0], [4.0, 3.0]], np.float32))
     (array([0, 1], dtype=int32), array([1., 1.]))
     """
+    check_centres(features, centres)
+    with team(len(features)) as threads:
+        return assign(Rows(features), centres.astype(np.float32), threads)
+
+
+def check_centres(features: StoredFeatures, centres: npt.NDArray[np.floating[Any]]) -> None:
+    """Refuse centres, (k, d), to which rows, (n, d), cannot go."""
     if features.ndim != 2 or centres.ndim != 2 or features.shape[1] != centres.shape[1]:
         raise Refused(f"features of shape {features.shape} cannot go to centres of shape {centres.shape}")
     if not len(centres):
         raise Refused("there is no centre to go to")
     if not np.isfinite(centres).all():
         raise Refused("a centre holds NaN or infinity")
-    with team(len(features)) as threads:
-        return assign(Rows(features), centres.astype(np.float32), threads)
 
 
 def assign(rows: Rows, centres: Float32, team: Team) -> tuple[Labels, Float64]:

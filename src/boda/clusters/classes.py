@@ -10,7 +10,7 @@ import numpy.typing as npt
 from boda.clusters.agreement import Labels, adjusted_rand, matched_accuracy, mutual_information
 from boda.clusters.space import Floats
 from boda.errors import Refused
-from boda.evaluation.bootstrap import Groups, Interval, intervals
+from boda.evaluation.bootstrap import Groups, Interval, draws, interval_around
 from boda.evaluation.plain import as_plain
 from boda.evaluation.weighted import Statistic, Weights
 
@@ -36,7 +36,8 @@ class ClassTable:
     def shares(self) -> Floats:
         """(c, k) how the clustered rows of each class are spread over the clusters; 0 for a class without any."""
         totals = self.counts.sum(axis=1, keepdims=True)
-        return np.divide(self.counts, totals, out=np.zeros(self.counts.shape), where=totals > 0)
+        shares: Floats = np.divide(self.counts, totals, out=np.zeros(self.counts.shape), where=totals > 0)
+        return shares
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON."""
@@ -124,8 +125,11 @@ def agreement_with_classes(
         "nmi": lambda weights: mutual_information(table(weights)),
         "ari": lambda weights: adjusted_rand(table(weights)),
     }
-    kept = None if groups is None else groups[known]
-    return intervals(statistics, int(known.sum()), groups=kept, rng=rng, rounds=rounds)
+    kept, rows = None if groups is None else groups[known], int(known.sum())
+    drawn = draws(statistics, rows, groups=kept, rng=rng, rounds=rounds)
+    units = rows if kept is None else len(np.unique(kept))
+    once = np.ones(rows)
+    return {name: interval_around(of(once), drawn[name], units=units) for name, of in statistics.items()}
 
 
 def describe(labels: Labels, truth: Labels, *, classes: int) -> Floats:

@@ -83,9 +83,9 @@ class Clustering:
         return self.rule.assign(features)
 
     def files(self) -> dict[str, bytes]:
-        """The clustering as files: `clustering.json`, `keys.json`, `labels.npy`, and an array of its rule in each of the others.
+        """The clustering as `clustering.json`, `keys.json`, `labels.npy`, and the arrays of its rule; no pickle.
 
-        No pickle. `from_files` undoes it.
+        `from_files` undoes it.
         """
         arrays = {f"rule.{name}": array for name, array in self.rule.arrays().items()} | {"labels": self.labels}
         space = self.rule.space

@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from boda.arrays import Features
 from boda.clusters.agreement import Labels
 from boda.clusters.classes import Counts
 from boda.clusters.kmeans import kmeans
@@ -20,6 +21,9 @@ WAYS: dict[By, str] = {
     "mean_std": "the mean and the deviation of the cluster number",
     "distribution": "the shares of the clusters",
 }
+
+STARTS = 20
+"""Of k-means; of ten classes or so the best of them is the best there is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +53,7 @@ def group_classes(counts: Counts, count: int, *, rng: np.random.Generator) -> Cl
     Args:
         counts: (c, k) rows of each class in each cluster.
         count: how many groups, at least 1.
-        rng: of the starts of k-means, of which there are 50.
+        rng: of the starts of k-means, of which there are `STARTS`.
 
     Raises:
         Refused: no group, or no class with rows.
@@ -72,20 +76,25 @@ def group_classes(counts: Counts, count: int, *, rng: np.random.Generator) -> Cl
     return ClassGroups(groups, count >= len(there), tuple(_notes(groups, count, len(there), sorted(fewer))))
 
 
-def _points(counts: Counts) -> dict[By, Floats]:
-    """(c, p) of each class what it is compared by."""
+def _points(counts: Counts) -> dict[By, Features]:
+    """(c, p) float32 of each class what it is compared by."""
     totals, numbers = counts.sum(axis=1), np.arange(counts.shape[1])
     shares = counts / totals[:, None]
     mean = shares @ numbers
     squares = (counts * np.square(numbers - mean[:, None])).sum(axis=1)
     deviation = np.sqrt(squares / np.maximum(totals - 1, 1))
-    return {"mean": mean[:, None], "mean_std": np.stack([mean, deviation], axis=1), "distribution": shares}
+    points: dict[By, Floats] = {
+        "mean": mean[:, None],
+        "mean_std": np.stack([mean, deviation], axis=1),
+        "distribution": shares,
+    }
+    return {by: one.astype(np.float32) for by, one in points.items()}
 
 
-def _grouped(points: Floats, count: int, rng: np.random.Generator) -> Labels:
+def _grouped(points: Features, count: int, rng: np.random.Generator) -> Labels:
     if count == len(points):
         return np.arange(len(points))
-    return kmeans(points.astype(np.float32), count, restarts=50, rng=rng).labels
+    return kmeans(points, count, restarts=STARTS, rng=rng).labels
 
 
 def _in_order(labels: Labels) -> Labels:

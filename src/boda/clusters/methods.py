@@ -4,7 +4,7 @@ import logging
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from boda.clusters.kmeans import kmeans
 from boda.clusters.partition import Partition
 from boda.clusters.rows import Rows, refuse_not_finite
 from boda.clusters.rules import Mixture, NearestCentre, NearestRow, Rule, renumbered
-from boda.clusters.space import WIDTH, Space, principal
+from boda.clusters.space import WIDTH, Floats, Space, principal
 from boda.clusters.spherical import spherical
 from boda.errors import Refused
 
@@ -32,24 +32,26 @@ class Method:
     by_chance: bool = True
     """False: another seed gives the same clusters."""
     most_rows: int | None = None
-    looked_at: int = 10_000
+    looked_at: int = 3_000
     """Rows that stability clusters again and again: fewer where that is slow."""
+    round_in: Space | None = None
+    """Where its groups are round, so that their rows are near to one another; None: they may have other shapes."""
 
 
 METHODS = {
     one.name: one
     for one in (
-        Method("kmeans", "round groups of like spread: the nearest of k means"),
-        Method("spherical", "k-means of directions: rows of length 1"),
-        Method("minibatch", "k-means from small batches of rows (scikit-learn): rougher"),
-        Method("gmm", "a mixture of k normal distributions: groups of any size and tilt", looked_at=4_000),
+        Method("kmeans", "round groups of like spread: the nearest of k means", round_in=Space()),
+        Method("spherical", "k-means of directions: rows of length 1", round_in=Space(unit=True)),
+        Method("minibatch", "k-means from small batches of rows (scikit-learn): rougher", round_in=Space()),
+        Method("gmm", "a mixture of k normal distributions: groups of any size and tilt", looked_at=2_000),
         Method(
             "hdbscan", "dense regions, as many as there are; the rest in none", takes_k=False, by_chance=False,
-            most_rows=100_000, looked_at=2_000,
+            most_rows=60_000, looked_at=2_000,
         ),
         Method(
             "agglomerative", "groups joined two by two, least added spread first (Ward)", by_chance=False,
-            most_rows=20_000, looked_at=2_000,
+            most_rows=20_000, looked_at=2_000, round_in=Space(),
         ),
     )
 }  # fmt: skip
@@ -179,35 +181,45 @@ def _gmm(features: StoredFeatures, k: int, restarts: int, rng: np.random.Generat
     """A mixture in principal directions, as many as rows suffice for: covariances are full.
 
     Directions are uncorrelated over all rows, not within a group, so diagonal covariances would fit groups that are
-    not there; what full ones need is rows. EM starts from k-means with one covariance for all groups.
+    not there; what full ones need is rows. EM starts twice, from k-means of the rows and of rows with all directions
+    made equally wide, which finds groups that lie along long clouds; the likelier mixture is kept.
     """
+    space = principal(features, min(WIDTH, len(features) // (ROWS_A_DIRECTION * k)))
+    rows = space.of(features).astype(np.float64)
+    wide = rows.std(axis=0)
+    models = []
+    for scale in (np.ones_like(wide), np.where(wide > 0, wide, 1.0)):
+        start = kmeans((rows / scale).astype(np.float32), k, restarts=restarts, rng=rng)
+        models.append(_mixture(rows, start.labels, k, _seed(rng)))
+    best = max(models, key=lambda model: float(model.lower_bound_))
+    if not best.converged_:
+        _LOG.warning("a mixture of %d was still changing after %d steps", k, best.n_iter_)
+    rule = Mixture(space, best.means_, best.covariances_, best.weights_)
+    return _Found(rule, rule.assign(features)[0], int(best.n_iter_))
+
+
+def _mixture(rows: Floats, labels: Labels, k: int, seed: int) -> Any:
+    """EM (Dempster, Laird and Rubin, JRSS B 39, 1977) from groups, with one covariance for all of them at first."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
 
-    space = principal(features, min(WIDTH, len(features) // (ROWS_A_DIRECTION * k)))
-    rows = space.of(features)
-    start = kmeans(rows, k, restarts=restarts, rng=rng)
-    assert start.centres is not None
-    wide = rows.astype(np.float64)
-    off = wide - start.centres[start.labels]
-    floor = 1e-6 * float(wide.var(axis=0).mean())
-    within = off.T @ off / len(wide) + max(floor, float(np.finfo(np.float64).tiny)) * np.eye(wide.shape[1])
+    means = np.stack([rows[labels == cluster].mean(axis=0) for cluster in range(k)])
+    off = rows - means[labels]
+    floor = 1e-6 * float(rows.var(axis=0).mean())
+    within = off.T @ off / len(rows) + floor * np.eye(rows.shape[1])
     model = GaussianMixture(
         k,
         reg_covar=floor,
+        tol=1e-4,
         max_iter=300,
-        weights_init=(np.bincount(start.labels, minlength=k) + 1) / (len(wide) + k),
-        means_init=start.centres.astype(np.float64),
+        weights_init=np.bincount(labels, minlength=k) / len(rows),
+        means_init=means,
         precisions_init=np.tile(np.linalg.inv(within), (k, 1, 1)),
-        random_state=_seed(rng),
+        random_state=seed,
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(wide)
-    if not model.converged_:
-        _LOG.warning("a mixture of %d was still changing after %d steps", k, model.n_iter_)
-    rule = Mixture(space, model.means_, model.covariances_, model.weights_)
-    return _Found(rule, rule.assign(features)[0], int(model.n_iter_))
+        warnings.simplefilter("ignore", ConvergenceWarning)  # said by the caller, of the mixture that is kept
+        return model.fit(rows)
 
 
 SMALLEST = 5

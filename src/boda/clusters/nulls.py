@@ -51,7 +51,8 @@ class Nulls:
         scores -= scores.mean(axis=0)
         lengths = np.sqrt(np.square(scores).sum(axis=0))
         scores = np.divide(scores, lengths, out=np.zeros_like(scores), where=lengths > 0)
-        return cls(np.sort(features, axis=0), np.linalg.qr(scores, mode="r"))
+        root: Floats = np.asarray(np.linalg.qr(scores, mode="r"))
+        return cls(np.sort(features, axis=0), root)
 
     def draw(self, kind: Kind, rng: np.random.Generator) -> Features:
         """(m, d) one of them."""

@@ -32,9 +32,9 @@ class Repeated:
     """How alike groups are that were found again."""
 
     seeds: Spread | None
-    """Adjusted Rand index of pairs of seeds on the same rows; None for a method without chance."""
+    """Adjusted Rand index of two seeds on one half of the rows; None for a method without chance."""
     halves: Spread
-    """Adjusted Rand index of pairs of clusterings of two halves of the rows, both of which then put all rows."""
+    """Adjusted Rand index of two halves of the rows, both of which put all rows."""
     clusters: tuple[Spread, ...]
     """(k,) of each cluster the Jaccard index with the most alike one that a half gives. Hennig (Computational
     Statistics and Data Analysis 52, 2007) calls a cluster stable from a mean of 0.75, and dissolved below 0.6."""
@@ -50,7 +50,10 @@ class Stability:
     """Looked at."""
     found: Repeated
     nulls: Mapping[Kind, Repeated]
-    """Its one "cluster" is the mean over all clusters of a draw."""
+    """Its one "cluster" is the mean over all of one half, as the other finds them."""
+    silhouettes: tuple[float | None, ...] = ()
+    """(k,) the mean silhouette of each cluster, of a sample of these rows; None where fewer than two rows of it are
+    there. Empty for a method whose groups need not be round."""
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON."""

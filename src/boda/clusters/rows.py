@@ -33,7 +33,7 @@ class Rows:
 
     @property
     def width(self) -> int:
-        """d."""
+        """Numbers a row, d."""
         return int(self.features.shape[1])
 
     def take(self, which: Which) -> Float32:

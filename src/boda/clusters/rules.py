@@ -119,7 +119,7 @@ class Mixture:
 
     @cached_property
     def _factors(self) -> Floats:
-        factors: Floats = np.linalg.cholesky(self.covariances)
+        factors: Floats = np.asarray(np.linalg.cholesky(self.covariances), np.float64)
         return factors
 
     def reordered(self, order: Order) -> "Mixture":
@@ -170,7 +170,7 @@ class NearestRow:
         return {"rows": self.rows}
 
 
-def renumbered(labels: Labels, order: Order) -> Labels:
+def renumbered(labels: Labels, order: Order) -> npt.NDArray[np.int32]:
     """(n,) the labels in new numbers; -1 for those that are not in `order`."""
     numbers = np.full(int(labels.max(initial=-1)) + 2, -1, np.int32)
     numbers[order] = np.arange(len(order), dtype=np.int32)

@@ -11,12 +11,12 @@ import numpy as np
 
 from boda.clusters.rows import Float32, Float64, Spread
 
-LEAST, PER_CLUSTER = 4096, 20
+LEAST, PER_CLUSTER = 2048, 20
 """Rows among which the centres are drawn: so many at least, and so many a cluster; a random part of what is there."""
 
 
 def seeds(there: Spread, k: int, rng: np.random.Generator) -> Float32:
-    """k first centres, (k, d), which are rows."""
+    """The k first centres, (k, d), which are rows."""
     count = max(LEAST, PER_CLUSTER * k)
     part = there.sample(rng.choice(len(there.rows), count, replace=False) if count < len(there.rows) else slice(None))
     rows, count = part.rows.take(slice(None)), len(part.rows)

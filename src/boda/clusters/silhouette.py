@@ -41,6 +41,7 @@ def silhouette(
     rng: np.random.Generator,
     space: Space | None = None,
     sample: int = SAMPLE,
+    rounds: int = 500,
     level: float = 0.9,
 ) -> Silhouette:
     """The silhouette of a sample of rows, whose distances are to one another.
@@ -56,6 +57,7 @@ def silhouette(
         rng: of the sample and the bootstrap.
         space: where distances are Euclidean; None: rows as they are.
         sample: rows drawn, without replacement.
+        rounds: of the bootstrap.
         level: share of intervals that should hold the value of all rows.
 
     Source: Rousseeuw, Journal of Computational and Applied Mathematics 20, 1987.
@@ -70,13 +72,13 @@ def silhouette(
     points = (space or Space()).of(np.asarray(features[rows], np.float32))
     each = silhouette_samples(points.astype(np.float64), drawn)
     return Silhouette(
-        _interval(each, rng, level),
-        tuple(_interval(each[drawn == cluster], rng, level) for cluster in range(k)),
+        _interval(each, rng, rounds, level),
+        tuple(_interval(each[drawn == cluster], rng, rounds, level) for cluster in range(k)),
         len(rows),
     )
 
 
-def _interval(values: Floats, rng: np.random.Generator, level: float) -> Interval | None:
+def _interval(values: Floats, rng: np.random.Generator, rounds: int, level: float) -> Interval | None:
     if not len(values):
         return None
-    return intervals({"mean": mean_of(values)}, len(values), rng=rng, rounds=500, level=level)["mean"]
+    return intervals({"mean": mean_of(values)}, len(values), rng=rng, rounds=rounds, level=level)["mean"]

@@ -56,7 +56,8 @@ class Space:
     def _moved(self, block: Floats) -> Floats:
         if self.unit:
             lengths = np.sqrt(np.square(block).sum(axis=1, keepdims=True))
-            return np.divide(block, lengths, out=np.zeros_like(block), where=lengths > 0)
+            unit: Floats = np.divide(block, lengths, out=np.zeros_like(block), where=lengths > 0)
+            return unit
         if self.basis is None or self.mean is None:
             return block
         moved: Floats = (block - self.mean) @ self.basis
@@ -89,9 +90,23 @@ def principal(features: StoredFeatures, width: int = WIDTH) -> Space:
     mean: Floats = sum((block.sum(axis=0) for _, block in Space().blocks(features)), np.zeros(d)) / n
     if not np.isfinite(mean).all():
         refuse_not_finite(Rows(features), np.arange(n))
+    if n < d:
+        return Space(mean=mean, basis=_by_products_of_rows(np.asarray(features, np.float64) - mean, kept))
     scatter = np.zeros((d, d))
     for _, block in Space().blocks(features):
-        block -= mean  # a copy of ours, `blocks` made it
-        scatter += block.T @ block
+        off = block - mean
+        scatter += off.T @ off
     vectors: npt.NDArray[Any] = eigh(scatter, subset_by_index=(d - kept, d - 1))[1]
     return Space(mean=mean, basis=np.ascontiguousarray(vectors[:, ::-1]))
+
+
+def _by_products_of_rows(off: Floats, kept: int) -> Floats:
+    """(d, q) where there are fewer rows than columns: what the rows span is all there is to find."""
+    from scipy.linalg import eigh, qr
+
+    n = len(off)
+    values, vectors = eigh(off @ off.T, subset_by_index=(n - kept, n - 1))
+    there = values > max(float(values[-1]), 0.0) * 1e-10
+    there[-1] = True
+    directions: Floats = qr(off.T @ vectors[:, there][:, ::-1], mode="economic")[0]
+    return np.ascontiguousarray(directions)

@@ -8,17 +8,17 @@ centre, after each mean, gets its length back.
 import numpy as np
 
 from boda.arrays import StoredFeatures
-from boda.clusters.assigning import assign
+from boda.clusters.assigning import assign, check_centres
 from boda.clusters.kmeans import partition
 from boda.clusters.lloyd import Counts
 from boda.clusters.partition import Centres, Labels, Partition
-from boda.clusters.rows import Float32, Float64, Rows
+from boda.clusters.rows import Float32, Float64, Rows, refuse_not_finite
 from boda.clusters.team import team
 from boda.errors import Refused
 
 
 def spherical(features: StoredFeatures, k: int, *, restarts: int = 10, rng: np.random.Generator) -> Partition:
-    """k clusters of rows that point the same way; how long a row is does not matter.
+    """Find k clusters of rows that point the same way; how long a row is does not matter.
 
     Args:
         features: (n, d), finite, no row all zeros; float16 or float32. A memory map is read block by block.
@@ -44,10 +44,9 @@ def nearest_directions(features: StoredFeatures, centres: Centres) -> tuple[Labe
     """The centre of unit length, (k, d), with the smallest angle to each row, and (n,) 2 - 2 cosine.
 
     Raises:
-        Refused: the widths differ, a value is NaN or infinite, or a row is all zeros.
+        Refused: the widths differ, there is no centre, a value is NaN or infinite, or a row is all zeros.
     """
-    if features.ndim != 2 or centres.ndim != 2 or features.shape[1] != centres.shape[1] or not len(centres):
-        raise Refused(f"features of shape {features.shape} cannot go to centres of shape {centres.shape}")
+    check_centres(features, centres)
     with team(len(features)) as threads:
         return assign(_unit(features), centres, threads)
 
@@ -58,7 +57,8 @@ def directions(sums: Float64, counts: Counts) -> Float64:
     Rows that cancel out have no direction: their centre stays at zero, and they leave it in the next pass.
     """
     lengths = np.sqrt((sums * sums).sum(axis=1, keepdims=True))
-    return np.divide(sums, lengths, out=np.zeros_like(sums), where=lengths > 0)
+    placed: Float64 = np.divide(sums, lengths, out=np.zeros_like(sums), where=lengths > 0)
+    return placed
 
 
 def _unit(features: StoredFeatures) -> Rows:
@@ -69,6 +69,8 @@ def _unit(features: StoredFeatures) -> Rows:
     for block in rows.blocks(slice(0, len(rows))):
         wide = rows.take(block).astype(np.float64)
         lengths[block] = np.sqrt((wide * wide).sum(axis=1))
+    if not np.isfinite(lengths).all():
+        refuse_not_finite(rows, np.flatnonzero(~np.isfinite(lengths)))
     zeros = np.flatnonzero(lengths == 0)
     if len(zeros):
         raise Refused(f"row {zeros[0]} is all zeros and has no direction: leave it out, or use kmeans")

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -12,7 +12,8 @@ from boda.clusters.agreement import Labels, adjusted_rand, jaccard, table_of
 from boda.clusters.methods import fit, method_named
 from boda.clusters.nulls import KINDS, Kind, Nulls
 from boda.clusters.repeated import Repeated, Spread, Stability
-from boda.clusters.space import Floats
+from boda.clusters.silhouette import silhouette
+from boda.clusters.space import Floats, Space
 from boda.clusters.supported import Verdict, supported
 from boda.errors import Refused
 from boda.evaluation.plain import as_plain
@@ -35,16 +36,19 @@ class Sweep:
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How much is repeated. The defaults cost about 70 clusterings of at most 10,000 rows for each k."""
+    """How much is repeated. The defaults cost about 60 clusterings of 1,500 rows for each k."""
 
     rows: int | None = None
-    """Looked at, at most; None: what the method says."""
-    seeds: int = 5
+    """Looked at, at most; None: what the method says, or `ROWS_A_CLUSTER` for each cluster where that is more."""
     halves: int = 10
-    """Pairs of halves."""
-    nulls: int = 6
-    """Draws of each kind; each is clustered by two seeds and in two halves."""
+    """Pairs of halves; one half of each pair is clustered by two seeds."""
+    nulls: int = 5
+    """Draws of each kind, each clustered like one pair of halves."""
     restarts: int = 3
+
+
+ROWS_A_CLUSTER = 40
+"""Of the rows looked at: 20 of each half."""
 
 
 def sweep(
@@ -57,9 +61,10 @@ def sweep(
 ) -> Sweep:
     """Find each clustering again in a sample of the rows, and in features without groups.
 
-    In turn: with other seeds on the sample; in two halves of it that share no row, each of which then puts all rows of
-    the sample into its groups (halves rather than draws with replacement, whose repeated rows make groups of their own;
-    Lange, Roth, Braun and Buhmann, Neural Computation 16, 2004); and both in draws of each kind of `nulls`.
+    The sample is cut into two halves that share no row, each is clustered, one of them by another seed too, and every
+    row of the sample is then put into the groups of each: how alike these are is the agreement of halves and of seeds.
+    Halves rather than draws with replacement, whose repeated rows make groups of their own (Lange, Roth, Braun and
+    Buhmann, Neural Computation 16, 2004). The same is done in draws of each kind of `nulls`.
 
     Args:
         features: (n, d), finite.
@@ -76,8 +81,9 @@ def sweep(
         raise Refused("no clustering to look at: give at least one")
     if any(len(labels) != len(features) for labels in clusterings.values()):
         raise Refused(f"each of {len(features)} rows needs a label")
-    count = min(len(features), facts.looked_at if effort.rows is None else effort.rows)
-    rows = np.sort(rng.choice(len(features), count, replace=False))
+    largest = max(int(labels.max(initial=-1)) + 1 for labels in clusterings.values())
+    most = max(facts.looked_at, ROWS_A_CLUSTER * largest) if effort.rows is None else effort.rows
+    rows = np.sort(rng.choice(len(features), min(len(features), most), replace=False))
     runner = _Runner(method, facts.by_chance, effort, np.asarray(features[rows], np.float32), rng)
     found, left_out = {}, {}
     for k, labels in clusterings.items():
@@ -88,10 +94,25 @@ def sweep(
             left_out[there] = f"{len(rows) // 2} rows, half of those looked at, are too few: {refusal}"
     nulls = runner.nulls(list(found))
     stabilities = tuple(
-        Stability(len(again.clusters), len(rows), again, {kind: nulls[kind, k] for kind in KINDS})
+        Stability(
+            len(again.clusters),
+            len(rows),
+            again,
+            {kind: nulls[kind, k] for kind in KINDS},
+            _silhouettes(runner.sample, clusterings[k][rows], len(again.clusters), facts.round_in, rng),
+        )
         for k, again in found.items()
     )
     return Sweep(stabilities, supported(stabilities), left_out)
+
+
+def _silhouettes(
+    sample: Features, labels: Labels, k: int, space: Space | None, rng: np.random.Generator
+) -> tuple[float | None, ...]:
+    if space is None:
+        return ()
+    found = silhouette(sample, labels, k=k, rng=rng, space=space, rounds=1)
+    return tuple(None if one is None else one.value for one in found.clusters)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,49 +127,46 @@ class _Runner:
 
     def found(self, k: int | None, labels: Labels, clusters: int) -> Repeated:
         """How alike the groups of the sample are that are found again."""
-        halves = [self._halves(self.sample, k) for _ in range(self.effort.halves)]
-        alike = np.array([_found_again(labels, half, clusters) for pair in halves for half in pair])
-        return Repeated(
-            Spread.of(_pairs(self._seeds(self.sample, k, self.effort.seeds))) if self.by_chance else None,
-            Spread.of([_likeness(*pair) for pair in halves]),
-            tuple(Spread.of(values) for values in alike.T),
-        )
+        times = [self._again(self.sample, k) for _ in range(self.effort.halves)]
+        alike = np.array([_found_again(labels, half, clusters) for _, *halves in times for half in halves])
+        return self._repeated(times, alike)
 
     def nulls(self, ks: Sequence[int | None]) -> dict[tuple[Kind, int | None], Repeated]:
         """The same of features without groups: each draw serves all k."""
         source = Nulls.of(self.sample)
-        values: dict[tuple[Kind, int | None], list[tuple[float, float, float]]] = {}
+        times: dict[tuple[Kind, int | None], list[_Again]] = {}
         for kind, _ in itertools.product(KINDS, range(self.effort.nulls)):
             drawn = source.draw(kind, self.rng)
             for k in ks:
-                values.setdefault((kind, k), []).append(self._of_null(drawn, k))
-        found = {}
-        for key, measured in values.items():
-            seeds, halves, clusters = (Spread.of(column) for column in zip(*measured, strict=True))
-            found[key] = Repeated(seeds if self.by_chance else None, halves, (clusters,))
-        return found
+                times.setdefault((kind, k), []).append(self._again(drawn, k))
+        return {key: self._repeated(drawn, _one_half_in_the_other(drawn)) for key, drawn in times.items()}
 
-    def _of_null(self, drawn: Features, k: int | None) -> tuple[float, float, float]:
-        whole = self._seeds(drawn, k, 2 if self.by_chance else 1)
-        halves, clusters = self._halves(drawn, k), int(whole[0].max()) + 1
-        again = np.mean([_found_again(whole[0], half, clusters).mean() for half in halves]) if clusters else 0.0
-        return _likeness(whole[0], whole[-1]), _likeness(*halves), float(again)
-
-    def _seeds(self, rows: Features, k: int | None, count: int) -> list[Labels]:
-        return [self._fit(rows, k).partition.labels for _ in range(count)]
-
-    def _halves(self, rows: Features, k: int | None) -> tuple[Labels, Labels]:
-        """All rows as two halves put them."""
+    def _again(self, rows: Features, k: int | None) -> "_Again":
+        """All rows as a half puts them, as it does with another seed, and as the other half does."""
         order = self.rng.permutation(len(rows))
-        first, second = order[: len(rows) // 2], order[len(rows) // 2 :]
-        return self._fit(rows[first], k).rule.assign(rows)[0], self._fit(rows[second], k).rule.assign(rows)[0]
+        first, second = rows[order[: len(rows) // 2]], rows[order[len(rows) // 2 :]]
+        half = self._put(rows, first, k)
+        return self._put(rows, first, k) if self.by_chance else half, half, self._put(rows, second, k)
 
-    def _fit(self, rows: Features, k: int | None) -> Any:
-        return fit(rows, self.method, k, rng=self.rng, restarts=self.effort.restarts)
+    def _put(self, rows: Features, half: Features, k: int | None) -> Labels:
+        found = fit(half, self.method, k, rng=self.rng, restarts=self.effort.restarts)
+        return found.rule.assign(rows)[0]
+
+    def _repeated(self, times: Sequence["_Again"], alike: Floats) -> Repeated:
+        return Repeated(
+            Spread.of([_likeness(other_seed, half) for other_seed, half, _ in times]) if self.by_chance else None,
+            Spread.of([_likeness(half, other_half) for _, half, other_half in times]),
+            tuple(Spread.of(values) for values in alike.T),
+        )
 
 
-def _pairs(labels: Sequence[Labels]) -> list[float]:
-    return [_likeness(*pair) for pair in itertools.combinations(labels, 2)]
+_Again: TypeAlias = tuple[Labels, Labels, Labels]
+
+
+def _one_half_in_the_other(times: Sequence[_Again]) -> Floats:
+    """(draws, 1) how well the groups of one half are found again by the other, on average over groups."""
+    alike = [_found_again(half, other_half, int(half.max()) + 1) for _, half, other_half in times]
+    return np.array([[values.mean() if len(values) else 0.0] for values in alike])
 
 
 def _likeness(first: Labels, second: Labels) -> float:

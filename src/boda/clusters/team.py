@@ -20,9 +20,10 @@ class Team:
     each: Callable[[Callable[[Item], Found], Iterable[Item]], Iterable[Found]]
     """`map` by all threads at once, in order. Not to be called from a function that it runs."""
 
-    def alone(self, rows: int) -> "Team":
-        """The one thread that asks, which has all rows: for work that `each` is already doing."""
-        return Team([slice(0, rows)], map)
+
+def alone(rows: int) -> Team:
+    """The one thread that asks, which has all rows: for what a thread of a team does, and for little work."""
+    return Team([slice(0, rows)], map)
 
 
 @contextlib.contextmanager

@@ -90,7 +90,8 @@ def grid(output: "torch.Tensor", layout: Layout, image: tuple[int, int]) -> "tor
         count = places.shape[1]
         heights = (one for one in range(1, count + 1) if count % one == 0)
         height = min(heights, key=lambda one: abs(one * image[1] - count // one * image[0]))
-    return places.unflatten(1, (height, -1))
+    n, count, width = places.shape
+    return places.reshape(n, height, count // height, width)
 
 
 def as_pooling(word: str) -> Pooling:

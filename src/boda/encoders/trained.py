@@ -4,6 +4,7 @@ It is a network of `boda.models`, or the network of another encoder that was fin
 the same encoder has with these weights, so it is known by what it computes and not by where it is.
 """
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from boda.encoders import resnets, timm_models
 from boda.encoders.description import Description
+from boda.encoders.names import refuse_arguments
 from boda.encoders.network import Network
 from boda.encoders.request import EncoderRequest, find_device
 from boda.encoders.torch_encoder import ADAPTER, TorchEncoder
@@ -37,11 +39,11 @@ def load(request: EncoderRequest) -> TorchEncoder:
     Raises:
         NotFound: no such folder, or nothing was kept there yet.
         Damaged: what is there does not fit together.
-        Refused: the weights do not fit.
+        Refused: the weights do not fit, or there are arguments on the name.
     """
-    folder = Path(request.rest)
+    folder = _folder(request)
     plan, names, pixels = read_network(folder)
-    file = request.weights or folder / WEIGHTS
+    file = request.weights or kept_weights(folder)
     if isinstance(plan, EncoderPlan):
         return _load_tuned(request, plan, names, pixels, file)
     module = build(plan)
@@ -64,7 +66,7 @@ def describe(request: EncoderRequest) -> Description:
 
     Raises: as `load`.
     """
-    plan, names, pixels = read_network(Path(request.rest))
+    plan, names, pixels = read_network(_folder(request))
     if isinstance(plan, EncoderPlan):
         return Description(request.of(pixels), plan.licence, "", lambda: _in_eval_mode(remade(plan, pixels)))
     return Description(request.of(pixels), "", "", lambda: _in_eval_mode(_network(build(plan), plan, names)))
@@ -125,6 +127,40 @@ def read_network(folder: Path) -> tuple[AnyPlan, tuple[str, ...], PixelSpec]:
         return plan, tuple(record["classes"]), PixelSpec.from_json(record["pixels"])
     except (ValueError, KeyError, TypeError) as error:
         raise Damaged(f"{shown(str(place))}: cannot be read ({error}); train again into another folder") from error
+
+
+def kept_weights(folder: Path) -> Path:
+    """The file with the weights of a run's best epoch, which is what was written.
+
+    While a better network takes the place of another, its record comes first and vouches for both.
+
+    Raises:
+        NotFound: there is none.
+        Damaged: it is not what was written.
+    """
+    file, place = folder / WEIGHTS, folder / NETWORK
+    try:
+        record = json.loads(place.read_bytes())
+    except ValueError as error:
+        raise Damaged(f"{shown(str(place))}: cannot be read ({error}); train again into another folder") from error
+    if not file.is_file():
+        raise NotFound(f"{shown(str(file))}: is gone; the command that trained it makes it again where it can")
+    if "sha256" in record and file_digest(file) not in {record["sha256"], record.get("replaces")}:
+        raise Damaged(
+            f"{shown(str(file))}: is not what was written; the command that trained it makes it again where it can"
+        )
+    return file
+
+
+def file_digest(file: Path) -> str:
+    """SHA-256 of its bytes, in hex."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _folder(request: EncoderRequest) -> Path:
+    refuse_arguments(request.name, "a run")
+    return Path(request.rest)
 
 
 def _load_tuned(

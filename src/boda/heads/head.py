@@ -38,9 +38,9 @@ class Trained:
     keys: tuple[str, ...]
     contents: tuple[bytes | None, ...]
     folds: npt.NDArray[np.int64]
-    """(n,); the fold that held a row out."""
+    """(n,); the fold that held a row out; -1 where none did."""
     out_of_fold: Outputs
-    """(n, o)."""
+    """(n, o); NaN of rows that no fold held out."""
     known: bool = True
     """False where the head came without them: then n is 0, and any image may be one of them."""
     groups: tuple[str | None, ...] | None = None
@@ -51,6 +51,11 @@ class Trained:
     def unknown(cls, outputs: int) -> "Trained":
         """Of a head with so many outputs that came without its rows."""
         return cls((), (), np.zeros(0, np.int64), np.zeros((0, outputs)), known=False)
+
+    @classmethod
+    def untested(cls, keys: tuple[str, ...], contents: tuple[bytes | None, ...], outputs: int) -> "Trained":
+        """Of a head that no fold tested."""
+        return cls(keys, contents, np.full(len(keys), -1), np.full((len(keys), outputs), np.nan))
 
     def seen(self, keys: Sequence[str], contents: Sequence[bytes | None]) -> npt.NDArray[np.bool_]:
         """(m,) whether the head was trained on an image of this content, or of this key where nobody read it."""

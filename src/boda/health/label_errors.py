@@ -31,7 +31,7 @@ class LabelErrors:
     suggested: Labels
     """(n,) the likeliest class."""
     margin: Floats
-    """(n,) probability of the given label less that of the likeliest other, -1..1; the lowest is the most suspicious."""
+    """(n,) probability of the given label less that of the likeliest other, -1..1; the lowest is the most doubtful."""
     thresholds: Floats
     """(k,) how sure is sure, by class; NaN of classes that no row is given."""
     joint: Counts
@@ -66,7 +66,8 @@ def class_thresholds(labels: Labels, probabilities: Floats) -> Floats:
     k = probabilities.shape[1]
     counts = np.bincount(labels, minlength=k)
     sums = np.bincount(labels, weights=self_confidence(labels, probabilities), minlength=k)
-    return np.divide(sums, counts, out=np.full(k, np.nan), where=counts > 0)
+    found: Floats = np.divide(sums, counts, out=np.full(k, np.nan), where=counts > 0)
+    return found
 
 
 def self_confidence(labels: Labels, probabilities: Floats) -> Floats:
@@ -79,7 +80,8 @@ def margins(labels: Labels, probabilities: Floats) -> Floats:
     """(n,) probability of the given label less that of the likeliest other class."""
     others = probabilities.copy()
     others[np.arange(len(labels)), labels] = -np.inf
-    return self_confidence(labels, probabilities) - others.max(axis=1)
+    found: Floats = self_confidence(labels, probabilities) - others.max(axis=1)
+    return found
 
 
 def confident_joint(labels: Labels, probabilities: Floats) -> Counts:
@@ -108,8 +110,7 @@ def pruned_by_noise_rate(labels: Labels, probabilities: Floats, joint: Counts) -
         for other in np.flatnonzero(joint[given]):
             if other != given:
                 margin = probabilities[rows, other] - probabilities[rows, given]
-                count = min(int(joint[given, other]), len(rows))
-                wrong[rows[margin >= np.partition(margin, -count)[-count]]] = True
+                wrong[rows[np.argsort(-margin, kind="stable")[: joint[given, other]]]] = True
     likeliest = self_confidence(labels, probabilities) >= probabilities.max(axis=1)
     found: npt.NDArray[np.bool_] = wrong & ~likeliest
     return found
@@ -123,7 +124,8 @@ def _scaled(counted: Floats, given: Counts) -> Counts:
     whole = np.floor(wanted).astype(np.int64)
     for row, short in enumerate(given - whole.sum(axis=1)):
         whole[row, np.argsort(whole[row] - wanted[row], kind="stable")[:short]] += 1
-    return whole
+    found: Counts = whole
+    return found
 
 
 def _check(labels: Labels, probabilities: Floats) -> None:

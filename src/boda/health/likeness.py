@@ -57,11 +57,8 @@ class Likeness:
         """
         groups = group_copies(None, self.features, index=self.index, likeness=least).groups
         order = np.argsort(groups, kind="stable")
-        found = [np.zeros((0, 2), np.int64)]
-        for rows in np.split(order, np.cumsum(np.bincount(groups))[:-1]) if len(groups) else []:
-            if len(rows) > 1:
-                found.append(self._pairs_of_group(rows, least))
-        pairs = np.concatenate(found)
+        several = [rows for rows in np.split(order, np.cumsum(np.bincount(groups))[:-1]) if len(rows) > 1]
+        pairs = np.concatenate([np.zeros((0, 2), np.int64), *(self._pairs_of_group(rows, least) for rows in several)])
         return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
 
     def _pairs_of_group(self, rows: Rows, least: float) -> Rows:

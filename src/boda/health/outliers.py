@@ -5,6 +5,10 @@ distances of features have a long tail in every collection (modified z-score abo
 detect and handle outliers", 1993). Of large collections neighbours are sought in a random part, which finds outliers as
 well and takes a share of the time (Sugiyama and Borgwardt, "Rapid distance-based outlier detection via sampling",
 NIPS 2013).
+
+The cosine is of features as they are: less their mean, as copies are told, all that is foreign looks alike, since it
+differs from the mean in the same way. Of 20 photographs of other things among 1,703 of houses all were found so, beside
+3 houses, and none of them by centred features.
 """
 
 from dataclasses import dataclass
@@ -37,7 +41,7 @@ class Outliers:
     """How unusual each of n rows is."""
 
     distance: Floats
-    """(n,) to the k-th nearest neighbour: 1 less the cosine of features less their mean, 0..2."""
+    """(n,) to the k-th nearest neighbour: 1 less the cosine of features, 0..2."""
     score: Floats
     """(n,) robust deviations of its logarithm from the median."""
     limit: float
@@ -76,15 +80,13 @@ def outliers(features: StoredFeatures, index: Rows, *, k: int = NEIGHBOURS, rng:
     if n < FEWEST:
         raise Refused(f"{n} images are too few to call one of them unusual: at least {FEWEST}")
     part = np.arange(n) if n <= REFERENCE else np.sort(rng.choice(n, REFERENCE, replace=False))
-    mean = np.asarray(features[index[part]], np.float64).mean(axis=0)
-    reference = (features[index[part]] - mean).astype(np.float32)
+    reference = np.asarray(features[index[part]], np.float32)
     itself = np.full(n, -1)
     itself[part] = np.arange(len(part))
     distance = np.empty(n)
     for start in range(0, n, _BLOCK):
         rows = slice(start, start + _BLOCK)
-        queries = (features[index[rows]] - mean).astype(np.float32)
-        distance[rows] = nearest(reference, queries, k, exclude=itself[rows]).distances[:, -1]
+        distance[rows] = nearest(reference, features[index[rows]], k, exclude=itself[rows]).distances[:, -1]
     logs = np.log(np.maximum(distance, _NEAREST))
     middle = float(np.median(logs))
     spread = max(_ROBUST * float(np.median(np.abs(logs - middle))), 1e-9)

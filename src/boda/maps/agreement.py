@@ -1,13 +1,14 @@
 """What chance did to a map: how far the neighbours of each point differ between maps from other random starts.
 
-Neighbours are compared, and not places: another start turns, mirrors and rearranges the groups, which a map of this kind
-does not mean to show, and would make every point look lost (so Procrustes distances do). What it does mean to show is
-who lies beside whom. Starts are random and independent: from a start that they share, such as principal components,
+Neighbours are compared, and not places: another start turns, mirrors and rearranges the groups, which a map of this
+kind does not mean to show, and would make every point look lost (so Procrustes distances do). What it does mean to show
+is who lies beside whom. Starts are random and independent: from a start that they share, such as principal components,
 maps take the same layout, and agree for that reason.
 """
 
 from collections.abc import Sequence
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +18,8 @@ from boda.maps.graph import Rows, nearest_others
 _Floats = npt.NDArray[np.float64]
 
 
-def disagreement(maps: Sequence[npt.NDArray[np.floating]], k: int) -> _Floats:  # type: ignore[type-arg]
-    """How far the k nearest on the map differ, per point: 0 they are the same in every map, 1 in no two is one the same.
+def disagreement(maps: Sequence[npt.NDArray[np.floating[Any]]], k: int) -> _Floats:
+    """How far the k nearest on the map differ, per point: 0 where all maps have the same, 1 where no two share one.
 
     One less the Jaccard index of the two sets, and of that the mean over all pairs of maps.
 

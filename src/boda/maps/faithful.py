@@ -5,7 +5,7 @@ that is near among the features and lies far off on the map; both weigh by ranks
 Of many rows some are looked at, each with its exact ranks among all.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,10 +20,10 @@ from boda.evaluation.weighted import mean_of
 from boda.maps.graph import Rows
 from boda.maps.space import Metric, rows_as
 
-LOOKED_AT = 3000
+LOOKED_AT = 2000
 """Rows at most whose ranks are counted."""
 _BLOCK = 4096
-_VALUES = 2**22  # distances held at once, 32 MiB
+_VALUES = 2**23  # distances held at once, 64 MiB
 _Floats = npt.NDArray[np.float64]
 
 
@@ -69,13 +69,18 @@ def rows_looked_at(n: int, rng: np.random.Generator, *, most: int = LOOKED_AT) -
 
 
 def faithful(
-    features: StoredFeatures, places: npt.NDArray[np.floating[Any]], rows: Rows, *, k: int, metric: Metric = "euclidean"
-) -> Faithful:
-    """Compare neighbours among features with neighbours on the map.
+    features: StoredFeatures,
+    maps: Sequence[npt.NDArray[np.floating[Any]]],
+    rows: Rows,
+    *,
+    k: int,
+    metric: Metric = "euclidean",
+) -> list[Faithful]:
+    """Compare neighbours among features with neighbours on maps of them.
 
     Args:
         features: (n, d) finite; read block by block.
-        places: (n, 2) or (n, 3), on the map.
+        maps: (n, 2) or (n, 3) each.
         rows: (m,): which rows are looked at; all others are their neighbours all the same.
         k: how many neighbours, below half of n.
         metric: of the features.
@@ -86,36 +91,43 @@ def faithful(
     n = len(features)
     if not 1 <= k < n / 2:
         raise Refused(f"{k} neighbours of {n} rows cannot be compared: take at least 1 and fewer than half of the rows")
-    worst = k * (2 * n - 3 * k - 1) / 2
-    found: list[_Floats] = []
-    for part, here, there in _distances(features, places, rows, metric):
-        near_here, near_there = _nearest(here, k), _nearest(there, k)
-        ranks = _ranks(here, near_there)
-        trust = 1 - np.maximum(ranks - k, 0).sum(axis=1) / worst
-        continuity = 1 - np.maximum(_ranks(there, near_here) - k, 0).sum(axis=1) / worst
-        found.append(np.stack([trust, continuity, (ranks <= k).mean(axis=1)]))
-        assert len(part) == len(trust)
-    trust, continuity, kept = np.concatenate(found, axis=1)
-    return Faithful(rows, k, trust, continuity, kept)
+    found: list[list[_Floats]] = [[] for _ in maps]
+    for part, here in _among_features(features, rows, metric):
+        for places, told in zip(maps, found, strict=True):
+            told.append(_compared(here, _on_map(places, part), k))
+    return [Faithful(rows, k, *np.concatenate(told, axis=1)) for told in found]
 
 
-def _distances(
-    features: StoredFeatures, places: npt.NDArray[np.floating[Any]], rows: Rows, metric: Metric
-) -> Iterator[tuple[Rows, _Floats, _Floats]]:
-    """Rows, and their squared distances (b, n) to all rows, infinite to themselves: among features and on the map."""
-    n, flat = len(features), np.asarray(places, np.float64)
+def _compared(here: _Floats, there: _Floats, k: int) -> _Floats:
+    """(3, b) trustworthiness, continuity and share kept, by (b, n) distances among features and on the map."""
+    worst = k * (2 * here.shape[1] - 3 * k - 1) / 2
+    ranks = _ranks(here, _nearest(there, k))
+    trust = 1 - np.maximum(ranks - k, 0).sum(axis=1) / worst
+    continuity = 1 - np.maximum(_ranks(there, _nearest(here, k)) - k, 0).sum(axis=1) / worst
+    return np.stack([trust, continuity, (ranks <= k).mean(axis=1)])
+
+
+def _among_features(features: StoredFeatures, rows: Rows, metric: Metric) -> Iterator[tuple[Rows, _Floats]]:
+    """Rows, a few at once, and their squared distances (b, n) to all, less what is the same for all of a row."""
+    n = len(features)
     middle = rows_as(features[:_BLOCK], metric).mean(axis=0)  # so that little is lost in differences of squares
     for start in range(0, len(rows), step := max(1, _VALUES // n)):
         part = rows[start : start + step]
         asked = rows_as(features[part], metric) - middle
-        here = np.empty((len(part), n))
+        distances = np.empty((len(part), n))
         for first in range(0, n, _BLOCK):
             block = rows_as(features[first : first + _BLOCK], metric) - middle
-            here[:, first : first + len(block)] = np.square(block).sum(axis=1) - 2 * (asked @ block.T)
-        there = np.square(flat[part][:, None] - flat).sum(axis=2)
-        for distances in (here, there):
-            distances[np.arange(len(part)), part] = np.inf
-        yield part, here, there
+            distances[:, first : first + len(block)] = np.square(block).sum(axis=1) - 2 * (asked @ block.T)
+        distances[np.arange(len(part)), part] = np.inf
+        yield part, distances
+
+
+def _on_map(places: npt.NDArray[np.floating[Any]], part: Rows) -> _Floats:
+    """Squared distances (b, n) of some points to all, infinite to themselves."""
+    flat = np.asarray(places, np.float64)
+    distances = sum((np.square(axis[part][:, None] - axis) for axis in flat.T), np.zeros((len(part), len(flat))))
+    distances[np.arange(len(part)), part] = np.inf
+    return distances
 
 
 def _nearest(distances: _Floats, k: int) -> Rows:

@@ -52,19 +52,22 @@ def _asked(points: Points, queries: Points | None, k: int) -> Near:
     return Near(rows.astype(np.int64), distances.astype(np.float64))
 
 
-def uniform_affinities(near: Near) -> Any:
-    """How strongly each two rows attract each other: all of a row's neighbours alike.
+def affinities(near: Near, *, threads: int = 1) -> Any:
+    """How strongly each two rows attract each other, by normal weights over the k nearest of each.
 
-    A perplexity is the number of neighbours that count; where k neighbours count alike it is k. Normal weights over 3 k
-    neighbours give nearly the same map in three times the time (Böhm, Berens and Kobak, JMLR 23, 2022).
+    Usually weights of perplexity k are spread over 3 k neighbours. Here each row's own width is chosen so that its
+    weights over k have a perplexity of 2/3 k: nearly the same map, of a third of the attractions. On 5,000 images of
+    Fashion-MNIST its trustworthiness was a little higher. Weights that are all alike, of k / 2 neighbours, are
+    cheaper still (Böhm, Berens and Kobak, JMLR 23, 2022), but the nearest five are then kept a fifth less often.
+
+    Args:
+        near: of all rows, k at least 2.
+        threads: the answer does not depend on them.
 
     Returns:
         (n, n) symmetric CSR matrix, float64, whose entries add up to 1.
     """
-    from scipy.sparse import csr_matrix
+    from openTSNE.affinity import joint_probabilities_nn
 
-    n, k = near.rows.shape
-    one_way = csr_matrix((np.full(n * k, 0.5 / (n * k)), near.rows.ravel(), np.arange(0, n * k + 1, k)), shape=(n, n))
-    both = (one_way + one_way.T).tocsr()
-    both.sort_indices()
-    return both
+    wanted = 2 / 3 * near.rows.shape[1]
+    return joint_probabilities_nn(near.rows, near.distances, [wanted], n_jobs=threads).tocsr()

@@ -23,10 +23,10 @@ _Grid = npt.NDArray[np.float32]
 _Transform = npt.NDArray[np.complex64]
 
 SPACING = 0.4
-"""Between nodes at most; the kernels are about 1 wide. A map that is small yet gets half of it, a quarter, and so on."""
+"""Between nodes at most; the kernels are about 1 wide. A map that is small yet gets half of it, a quarter, ..."""
 _FEWEST = 48
 """Nodes on a side, or more."""
-_STEP = 8
+_STEP = 16
 """Nodes that a mesh grows by."""
 _MARGIN = 1.25
 """How much wider than a map the mesh is on which new points find their place beside it."""
@@ -47,7 +47,7 @@ def repulsion(places: Places, *, workers: int = 1) -> tuple[Places, float]:
     kernels = _kernels(2 * mesh.side, mesh.spacing)
     there = _forward(mesh.charged(weights), workers)
     power = np.square(there.real) + np.square(there.imag)
-    pairs = float(np.vdot(kernels.counted, power)) - len(places)
+    pairs = float(np.vdot(kernels.counted, power)) - mesh.with_itself(weights)
     pushes = _backward(kernels.force * there, mesh.side, workers)
     return _read(weights, pushes), pairs
 
@@ -104,6 +104,13 @@ class _Mesh:
         """(side, side): how much of all points is on each node."""
         return np.asarray(weights.T @ np.ones(weights.shape[0], np.float32)).reshape(self.side, self.side)
 
+    def with_itself(self, weights: Any) -> float:
+        """What the mesh says of 1 / (1 + r²) between each point and itself, all together: nearly their number."""
+        nodes = self.spacing * np.stack(np.divmod(np.arange(16), 4), axis=1)
+        kernel = 1 / (1 + np.square(nodes[:, None] - nodes).sum(axis=2))
+        each = weights.data.reshape(-1, 16)
+        return float(np.vdot(each @ kernel.astype(np.float32), each))
+
 
 def _cubic(u: _Grid) -> _Grid:
     """(n, 4) Lagrange weights of the nodes at -1, 0, 1 and 2 for points at u, 0..1."""
@@ -132,8 +139,8 @@ class _Kernels:
 def _kernels(m: int, spacing: float) -> _Kernels:
     from scipy.fft import rfft2
 
-    offsets = np.arange(m)
-    offsets = np.where(offsets < m // 2, offsets, offsets - m) * spacing
+    steps = np.arange(m)
+    offsets = np.where(steps < m // 2, steps, steps - m) * spacing
     kernel = 1 / (1 + offsets[:, None] ** 2 + offsets**2)
     across = offsets[:, None] * kernel**2
     near = rfft2(kernel)

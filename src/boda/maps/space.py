@@ -77,7 +77,8 @@ def rows_as(features: StoredFeatures, metric: Metric) -> _Floats:
     if metric == "euclidean":
         return rows
     lengths = np.sqrt(np.square(rows).sum(axis=1, keepdims=True))
-    return np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
+    unit: _Floats = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
+    return unit
 
 
 def _blocks(features: StoredFeatures, metric: Metric) -> Iterator[_Floats]:

@@ -22,17 +22,17 @@ def umap_places(points: Points, dims: int, neighbours: int, seed: int, *, random
     Raises:
         MissingExtra: umap-learn is not installed.
     """
-    return np.asarray(_umap(dims, neighbours, seed, "random" if random else "spectral").fit_transform(points), np.float64)
+    return np.asarray(
+        _umap(dims, neighbours, seed, "random" if random else "spectral").fit_transform(points), np.float64
+    )
 
 
-def umap_placed(
-    points: Points, places: Places, queries: Points, neighbours: int, seed: int
-) -> Places:
+def umap_placed(points: Points, places: Places, queries: Points, neighbours: int, seed: int) -> Places:
     """The places of new rows on a map that stays as it is, by umap-learn's own `transform`.
 
-    The fitted model is not kept, since it would be a pickle: it is made again from the same rows, which gives the graph,
-    and told where they lie. Each new row then begins at the mean of its neighbours, weighted by how strongly they belong
-    together, and moves while the old stay.
+    The fitted model is not kept, since it would be a pickle: it is made again from the same rows, which gives the
+    graph, and told where they lie. Each new row then begins at the mean of its neighbours, weighted by how strongly
+    they belong together, and moves while the old stay.
 
     Args:
         points: (n, c) rows that have places.

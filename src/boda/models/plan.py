@@ -1,11 +1,12 @@
 """Plans: which network, of what size, and for how many outputs, as one record from which it is built again."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
 from boda.errors import Refused
-from boda.models.architectures import ARCHITECTURES, CIFAR, architecture
+from boda.models.architectures import ARCHITECTURES, CIFAR, Shortcut, architecture
 
 if TYPE_CHECKING:
     from torch import nn
@@ -14,8 +15,9 @@ Value: TypeAlias = bool | int | float | str
 """Of an argument, as it rides on a name."""
 
 AUTOENCODER = "autoencoder"
-_OF_RESNETS = ("shortcut", "residual", "zero_init_residual")
-_OF_AUTOENCODERS = ("features", "stages", "depth", "batch_norm")
+_FLAG, _WHOLE = "true or false", "a whole number from 1"
+_OF_RESNETS = {"shortcut": ", ".join(get_args(Shortcut)), "residual": _FLAG, "zero_init_residual": _FLAG}
+_OF_AUTOENCODERS = {"features": _WHOLE, "stages": "whole numbers, as 32-128", "depth": _WHOLE, "batch_norm": _FLAG}
 
 
 @dataclass(frozen=True)
@@ -38,16 +40,18 @@ class NetworkPlan:
 
         Raises:
             NotFound: no network of this name.
-            Refused: an argument that it does not have.
+            Refused: an argument that it does not have, or a value that this cannot have.
         """
         if self.name != AUTOENCODER:
             architecture(self.name)
             if self.channels != 3:
                 raise Refused(f"{self.name} takes images of 3 channels, not {self.channels}")
         known = _OF_AUTOENCODERS if self.name == AUTOENCODER else _OF_RESNETS
-        for name in self.arguments:
+        for name, value in self.arguments.items():
             if name not in known:
                 raise Refused(f"{self.name} has no argument {name!r}; it has {', '.join(known)}")
+            if not _fits(value, known[name]):
+                raise Refused(f"{self.name} with {name}={value}: it can be {known[name]}")
 
     @property
     def is_autoencoder(self) -> bool:
@@ -56,12 +60,29 @@ class NetworkPlan:
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON."""
-        return asdict(self) | {"arguments": dict(self.arguments)}
+        return asdict(self) | {"size": list(self.size), "arguments": dict(self.arguments)}
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> "NetworkPlan":
-        """The plan that `as_json` wrote."""
-        return cls(**{**record, "size": tuple(record["size"])})
+        """The plan that `as_json` wrote; of an older boda, which took any word for a flag, as it was built."""
+        known = _OF_AUTOENCODERS if record["name"] == AUTOENCODER else _OF_RESNETS
+        arguments = {
+            name: bool(value) if known.get(name) == _FLAG else value for name, value in record["arguments"].items()
+        }
+        return cls(**{**record, "size": tuple(record["size"]), "arguments": arguments})
+
+
+def _fits(value: Value, what: str) -> bool:
+    """Whether an argument is what it can be."""
+    if what == _FLAG:
+        return isinstance(value, bool)
+    if isinstance(value, bool):
+        return False
+    if what == _WHOLE:
+        return isinstance(value, int) and value >= 1
+    if what == _OF_AUTOENCODERS["stages"]:
+        return re.fullmatch(r"[1-9]\d*(-[1-9]\d*)*", str(value)) is not None
+    return value in get_args(Shortcut)
 
 
 @dataclass(frozen=True)
@@ -90,7 +111,7 @@ class EncoderPlan:
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON."""
-        return asdict(self) | {"arguments": dict(self.arguments)}
+        return asdict(self) | {"size": list(self.size), "arguments": dict(self.arguments)}
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> "EncoderPlan":
@@ -145,4 +166,4 @@ def build(plan: NetworkPlan) -> "nn.Module":
         )
     from boda.models.resnet import ResNet
 
-    return ResNet(architecture(plan.name), classes=plan.outputs, **arguments)
+    return ResNet(architecture(plan.name), classes=plan.outputs, side=min(plan.size), **arguments)

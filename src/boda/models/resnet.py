@@ -32,6 +32,7 @@ class ResNet(nn.Module):
         norm_layer: NormLayer = nn.BatchNorm2d,
         shortcut: Shortcut | None = None,
         residual: bool = True,
+        side: int | None = None,
         generator: torch.Generator | None = None,
     ) -> None:
         """A network with random weights: He initialisation (arXiv:1502.01852), in the direction of the gradients.
@@ -46,6 +47,7 @@ class ResNet(nn.Module):
             norm_layer: makes each norm.
             shortcut: option A, B or C (`boda.models.shortcuts`); None: B for ImageNet, A for CIFAR, as in the paper.
             residual: False for the plain network: no shortcuts at all.
+            side: of the images it is made for, in pixels; None: the form's.
             generator: of the random weights; None: torch's own.
 
         Raises:
@@ -82,8 +84,8 @@ class ResNet(nn.Module):
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(entering, form.classes if classes is None else classes)
         halvings = len(self.stages) - 1 + (1 if form.pool else 0)
-        self.window = form.side * dilation // (form.stride * 2**halvings)
-        """Side of the last map of an image of the size the form was made for."""
+        self.window = math.ceil((side or form.side) * dilation / (form.stride * 2**halvings))
+        """Side of the last map of an image of the size the network is made for."""
         _initialise(self, generator)
         if zero_init_residual:
             _begin_as_shortcuts(self)

@@ -55,15 +55,14 @@ def clusters_sweep(
     figure = Figure(figsize=(max(3.6, 0.45 * len(k) + 2.2) * len(panels), 3.5), dpi=150, layout="constrained")
     for number, panel in enumerate(panels, 1):
         axes = figure.add_subplot(1, len(panels), number)
-        if supported in k:
+        if supported is not None and supported in k:
             place = list(k).index(supported)
-            axes.axvspan(place - 0.35, place + 0.35, color="#f3ddd6", linewidth=0, zorder=0)
+            axes.axvspan(place - 0.25, place + 0.25, color="#f7e8e2", linewidth=0, zorder=0)
         for (name, curve), (colour, mark, line) in zip(panel.nulls.items(), _NULLS, strict=False):
             _draw(axes, curve, colour, name, mark, line)
         _draw(axes, panel.data, _DATA, "these features", "o", "-")
         _frame(axes, k, panel)
-        if number == 1:
-            axes.legend(frameon=False, fontsize=8)
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     if title:
         figure.suptitle(title, fontsize=11.5, x=0.01, ha="left")
     made = io.BytesIO()

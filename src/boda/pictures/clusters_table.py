@@ -17,6 +17,7 @@ _WRITTEN = 20
 """Up to so many clusters, cells carry their figures; beyond, they are shades alone."""
 _NAME = 150
 """The longest name in pixels."""
+_FOOT = "shade: share of the class; frame: the largest class of a cluster"
 
 
 def clusters_table(
@@ -42,7 +43,7 @@ def clusters_table(
     wide, tall = (54, 34) if written else (max(10, 900 // len(clusters)), 22)
     left = round(min(_NAME, max(breadth(name, 13) for name in classes))) + 30
     top = 84 if title else 58
-    size = (left + wide * len(clusters) + 78, top + tall * len(classes) + 58)
+    size = (round(max(left + wide * len(clusters) + 78, left + breadth(_FOOT, 13))), top + tall * len(classes) + 58)
     picture = _Picture(size)
     if title:
         picture.text((14, 14), title, size=15)
@@ -62,14 +63,14 @@ def clusters_table(
             picture.cell(corner, (wide, tall), float(shares[row, column]))
             if written and counts[row, column]:
                 picture.figures(corner, (wide, tall), float(shares[row, column]), int(counts[row, column]))
-    for column in np.flatnonzero(counts.sum(axis=0)):
+    for column in np.flatnonzero(counts.sum(axis=0)).tolist():
         row = int(counts[:, column].argmax())
-        picture.frame((left + int(column) * wide, top + row * tall), (wide, tall))
+        picture.frame((left + column * wide, top + row * tall), (wide, tall))
     foot = top + tall * len(classes)
     for column, total in enumerate(counts.sum(axis=0).tolist()):
         if written:
             picture.text((left + (column + 0.5) * wide, foot + 6), number(total), "ma", _SOFT)
-    picture.text((left, foot + 32), "shade: share of the class; frame: the largest class of a cluster", colour=_SOFT)
+    picture.text((left, foot + 32), _FOOT, colour=_SOFT)
     return picture.image
 
 
@@ -101,7 +102,7 @@ class _Picture:
 
     def figures(self, corner: tuple[float, float], size: tuple[int, int], part: float, count: int) -> None:
         """The share of the class, and under it the rows."""
-        middle, colour = corner[0] + size[0] / 2, _PAPER if part > 0.3 else _INK
+        middle, colour = corner[0] + size[0] / 2, _PAPER if part > 0.55 else _INK
         self.text((middle, corner[1] + 3), share(part), "ma", colour, size=12)
         self.text((middle, corner[1] + 18), number(count), "ma", colour, size=10)
 

@@ -48,7 +48,7 @@ def draw_likeness(images: tuple[Pixels, Pixels], names: tuple[str, str], rows: S
     height = max(one.height for one in pictures)
     wide = 2 * _SIDE + _GAP + 2 * _MARGIN
     step = height + 2 * _LINE + _MARGIN
-    sheet = Image.new("RGB", (wide, _MARGIN + _LINE + (len(rows) + 1) * step), _PAPER)
+    sheet = Image.new("RGB", (wide, _MARGIN + _LINE + (len(rows) + 1) * step - 2 * _LINE), _PAPER)
     draw = ImageDraw.Draw(sheet)
     for left, name, picture in zip(_lefts(), names, pictures, strict=True):
         draw.text((left, _MARGIN), fitted(draw, shown(name), _SIDE), _INK, font())
@@ -87,7 +87,7 @@ def _heated(picture: Image.Image, heat: _Floats) -> Image.Image:
 
 
 def _draw_lines(draw: ImageDraw.ImageDraw, row: Alike, pictures: Sequence[Image.Image], top: int) -> None:
-    """From the middle of one place to that of the other, with the place's square around each end."""
+    """From the square of one place to that of the other; each a little lower than the one before, so that all show."""
     for number, pair in reversed(list(enumerate(row.pairs))):
         colour = _LINES[number % len(_LINES)]
         middles = []
@@ -95,5 +95,6 @@ def _draw_lines(draw: ImageDraw.ImageDraw, row: Alike, pictures: Sequence[Image.
             high, across = picture.height / heat.shape[0], picture.width / heat.shape[1]
             corner = (left + x * across, top + y * high)
             draw.rectangle((*corner, corner[0] + across, corner[1] + high), outline=colour, width=2)
-            middles.append((corner[0] + across / 2, corner[1] + high / 2))
+            lower = (number + 1) / (len(row.pairs) + 1)
+            middles.append((corner[0] + across / 2, corner[1] + lower * high))
         draw.line((*middles[0], *middles[1]), fill=colour, width=2)

@@ -170,10 +170,13 @@ def _prepared(
     spec = _spec(augmentation, size)
     originals, sizes = [], []
     for ref in refs:
-        data = source.read(ref).data
-        pixels, facts = prepare(data, spec)
-        if spec.resize is None and min(pixels.shape[:2]) > _SHORT_SIDE:
-            pixels, _ = prepare(data, PixelSpec(_SHORT_SIDE, None, "bilinear"))
+        try:
+            data = source.read(ref).data
+            pixels, facts = prepare(data, spec)
+            if spec.resize is None and min(pixels.shape[:2]) > _SHORT_SIDE:
+                pixels, _ = prepare(data, PixelSpec(_SHORT_SIDE, None, "bilinear"))
+        except BadImage as bad:
+            raise _bad(ref.key, bad.unreadable) from bad
         originals.append(pixels)
         sizes.append(f"{facts.height}x{facts.width}")
     return originals, sizes

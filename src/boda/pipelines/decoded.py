@@ -13,6 +13,7 @@ from boda.decoding.processes import Processes
 from boda.decoding.slots import make_slots
 from boda.decoding.work import Answer
 from boda.errors import BodaError
+from boda.pixels.prepare import Facts
 from boda.pixels.spec import PixelSpec
 from boda.sources.base import ImageRef, Source
 from boda.unreadable import Unreadable
@@ -32,6 +33,9 @@ class Page:
     pixels: Pixels
     """(n, h, w, 3): one row a reference; rows with a verdict hold nothing of use. Valid until the next page."""
     verdicts: tuple[Unreadable | None, ...]
+    contents: tuple[bytes | None, ...]
+    """SHA-256 of the bytes of each; None where they could not be read."""
+    facts: tuple[Facts | None, ...]
 
 
 def decoded(source: Source, refs: Sequence[ImageRef], spec: PixelSpec, *, workers: int) -> Generator[Page, None, None]:
@@ -49,16 +53,22 @@ def decoded(source: Source, refs: Sequence[ImageRef], spec: PixelSpec, *, worker
         closing.callback(slots.close)
         executor = Processes(source, [spec], slots, lambda c, a: told.put((c, a)), told.put, workers=workers)
         closing.callback(executor.close)
-        verdicts: dict[int, dict[int, Unreadable | None]] = {}
+        answers: dict[int, dict[int, Answer]] = {}
         _submit(executor, 0, pages[0])
         for number, page in enumerate(pages):
             if number + 1 < len(pages):
                 _submit(executor, number + 1, pages[number + 1])
-            while len(verdicts.setdefault(number, {})) < len(page):
-                _hear(told, verdicts)
-            here = verdicts.pop(number)
-            pixels = slots.pixels(number % _SLOTS, 0)[: len(page)]
-            yield Page(page, pixels, tuple(here[row] for row in range(len(page))))
+            while len(answers.setdefault(number, {})) < len(page):
+                _hear(told, answers)
+            heard = answers.pop(number)
+            here = [heard[row] for row in range(len(page))]
+            yield Page(
+                page,
+                slots.pixels(number % _SLOTS, 0)[: len(page)],
+                tuple(answer.verdicts[0] for answer in here),
+                tuple(answer.content for answer in here),
+                tuple(answer.facts for answer in here),
+            )
 
 
 def cores() -> int:
@@ -71,10 +81,9 @@ def _submit(executor: Processes, number: int, page: tuple[ImageRef, ...]) -> Non
         executor.submit(Chunk(number, number % _SLOTS, first, page[first : first + CHUNK], 1))
 
 
-def _hear(told: _Told, verdicts: dict[int, dict[int, Unreadable | None]]) -> None:
+def _hear(told: _Told, answers: dict[int, dict[int, Answer]]) -> None:
     event = told.get()
     if isinstance(event, BodaError):
         raise event
-    chunk, answers = event
-    there = verdicts.setdefault(chunk.batch, {})
-    there.update({chunk.first + row: answer.verdicts[0] for row, answer in enumerate(answers)})
+    chunk, said = event
+    answers.setdefault(chunk.batch, {}).update({chunk.first + row: answer for row, answer in enumerate(said)})

@@ -28,6 +28,7 @@ from boda.pipelines.demonstration.story import (
     recipe_section,
 )
 from boda.pipelines.demonstration.tours import Tour, banner, galaxies_tour, images_section, offline_tour
+from boda.pipelines.demonstration.unlabelled import Unlabelled, explore, groups_section, health_section, map_section
 from boda.pipelines.embed import embed
 from boda.pipelines.heads.reporting import report
 from boda.pipelines.label import label
@@ -68,6 +69,8 @@ class DemoResult:
     """What it says of itself, by its folds."""
     kept: Share
     """What it then got right of the images it had not seen."""
+    unlabelled: dict[str, Any]
+    """What was found without labels: groups, map, health."""
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON; each accuracy with its interval."""
@@ -84,9 +87,16 @@ class DemoResult:
             f"the same by bare pixels: {self.pixels}; by always saying the largest class: {self.baseline}",
             f"a head that learned {self.promised.total:,} of them promised: {self.promised} right",
             f"of the other {self.kept.total:,} it got right: {self.kept}",
+            f"without labels: {self.unlabelled['verdict']}",
+            f"a map of them: trustworthiness {self._map('trustworthiness')}, neighbours kept {self._map('kept')}",
+            "to look at: " + ", ".join(f"{count:,} {name}" for name, count in self.unlabelled["findings"].items()),
             f"workspace: {shown(self.workspace)}",
             f"page: {shown(self.page)}",
         ]
+
+    def _map(self, name: str) -> str:
+        one = self.unlabelled["map"][name]
+        return f"{one['value']:.3f} [{one['low']:.3f}, {one['high']:.3f}]"
 
 
 def demo(
@@ -98,10 +108,12 @@ def demo(
     seed: int = 0,
     progress: OnProgress | None = None,
 ) -> DemoResult:
-    """Embed real images, find neighbours, train a head, score both, and write a page of it. Safe to stop and run again.
+    """Embed real images, find neighbours, train a head, group, map and inspect, and write a page of it.
 
-    Needs no network. In `to`: the images as files, the workspace demo.boda, the page index.html, and digit.html, the
-    report of the head; with `data` the workspace galaxies.boda and the pages galaxies.html and derived_label.html.
+    Safe to stop and run again. Needs no network. In `to`: the images as files, the workspace demo.boda, the page
+    index.html, digit.html, the report of the head, and an autoencoder of the digits with its workspace digits.boda;
+    with `data` the workspace galaxies.boda and the pages galaxies.html and derived_label.html. Groups, map and health
+    have pages in folders of their own.
 
     Args:
         to: a folder; a new or empty one, or one that an earlier demonstration wrote.
@@ -125,7 +137,8 @@ def demo(
     page = folder / ("galaxies.html" if data else "index.html")
     learned = learn(embedded, tour.scored, seed)
     write_page(report(embedded, learned.head, learned.material), page.with_name(f"{learned.head.name}.html"))
-    return _show(tour, embedded, learned, page, np.random.default_rng(seed))
+    found = explore(embedded, tour.scored, small=tour.small, labels=tour.labels, seed=seed, progress=progress)
+    return _show(tour, embedded, learned, found, page, np.random.default_rng(seed))
 
 
 def _claim(folder: Path) -> None:
@@ -142,7 +155,14 @@ def _claim(folder: Path) -> None:
     (folder / _MARK).write_text(_MARKED, "utf-8")
 
 
-def _show(tour: Tour, workspace: "Workspace", learned: Learned, page: Path, rng: np.random.Generator) -> DemoResult:
+def _show(
+    tour: Tour,
+    workspace: "Workspace",
+    learned: Learned,
+    unlabelled: Unlabelled,
+    page: Path,
+    rng: np.random.Generator,
+) -> DemoResult:
     """Find neighbours, score, and write the page."""
     features = workspace.features(workspace.report["recipes"][0]["id"])
     album = Album(workspace, features.recipe)
@@ -159,6 +179,9 @@ def _show(tour: Tour, workspace: "Workspace", learned: Learned, page: Path, rng:
         neighbours_section(features, album, queries, known, names),
         accuracy_section(scored, album, rng),
         learning_section(learned, album, tour.what, f"{learned.head.name}.html", rng),
+        groups_section(unlabelled, tour.what),
+        map_section(unlabelled),
+        health_section(unlabelled),
         quarantine_section(workspace.quarantined(features.recipe.id), tour.quarantine),
         recipe_section(features.recipe, features.array.shape[1]),
         next_section(f"{page.parent.name}/{workspace.path.name}", features.keys[0], learned.head.name),
@@ -183,6 +206,7 @@ def _show(tour: Tour, workspace: "Workspace", learned: Learned, page: Path, rng:
         head=learned.head.name,
         promised=learned.promised,
         kept=learned.kept,
+        unlabelled=unlabelled.as_json(),
     )
 
 

@@ -29,7 +29,7 @@ class Evaluation:
     workspace: str
     head: str
     unseen: Mapping[str, Any] | None
-    """`rows` and `metrics` of labelled rows that are new to it, as far as that is known; None where there are none."""
+    """`rows` and `metrics` of labelled rows that are new to it; None where there are none."""
     kin: Mapping[str, Any] | None
     """The same of rows that it was not trained on, but that are `of_group`s that it was, or near `copies`; they
     flatter, and are no part of `unseen`. None where there are none."""
@@ -38,6 +38,8 @@ class Evaluation:
     trained_on: int | None
     """Labelled rows here that it was trained on; they test nothing and are left out. None: the head came without its
     rows, so that any of these may be among them."""
+    unknown: Mapping[str, Any] | None = None
+    """In place of `unseen` where the head came without its rows: it may have been trained on any of these."""
     warnings: tuple[str, ...] = ()
     """Kin that could not be looked for, and why."""
     against: Mapping[str, Any] | None = None
@@ -53,6 +55,7 @@ class Evaluation:
             "kin": self.kin,
             "held_out": dict(self.held_out),
             "trained_on": self.trained_on,
+            "unknown": self.unknown,
             "warnings": list(self.warnings),
             "against": self.against,
         }
@@ -85,10 +88,11 @@ def evaluate(workspace: Where, head: AnyHead, *, against: AnyHead | None = None,
     return Evaluation(
         workspace=str(there.path),
         head=loaded.name,
-        unseen=unseen,
+        unseen=unseen if loaded.trained.known else None,
         kin=kin,
         held_out=loaded.evaluation,
         trained_on=tested.trained_on if loaded.trained.known else None,
+        unknown=None if loaded.trained.known else unseen,
         warnings=tested.warnings,
         against=None if other is None else paired(tested, tell_apart(there, other), seed),
     )

@@ -23,7 +23,7 @@ from boda.models.plan import EncoderPlan
 from boda.pipelines.embed import embed
 from boda.pipelines.heads.keeping import write_folder
 from boda.pipelines.heads.material import Material, Plan, gather, learner_of, names_in
-from boda.pipelines.networks.folder import RunFolder
+from boda.pipelines.networks.folder import HEAD_FOLDER, RunFolder
 from boda.pipelines.networks.gathering import LARGEST, Listing, from_files, in_memory, refuse_lonely_classes
 from boda.pipelines.places import Where, opened
 from boda.pipelines.run.meter import OnProgress
@@ -96,10 +96,6 @@ class FineTuned:
             "seconds": self.seconds,
             "comparison": None if self.comparison is None else dict(self.comparison),
         }
-
-
-HEAD_FOLDER = "head"
-"""Inside the folder of a run."""
 
 
 def primary_row(comparison: Mapping[str, Any]) -> dict[str, Any]:
@@ -180,7 +176,12 @@ def finetune(  # noqa: PLR0913 - each is an option of the command
     if folds == 1 or folds < 0:
         raise Refused(f"folds={folds}: at least 2 to compare, or 0 for no comparison")
     loaded = _trainable(encoder, weights, device)
+    from boda.pipelines.networks.tuning import How, division, record_of, refuse_untunable, tune
+
+    how = How(how_preset, layer_decay, freeze, norms, validation, flip_pairs, seed, save_every)
     place = Path(to) if to is not None else _default_place(there, loaded)
+    if "?" in str(place):
+        raise Refused(f"{shown(str(place))}: a run's folder is part of its name as an encoder: give one without ?")
     recipe = _features_of(there, loaded, progress, workers)
     asked = Asked(target, target_kind, tree, total)
     plan = Plan(asked, (recipe.id, *names_in(inputs)), groups=groups, folds=folds or 2, seed=seed)
@@ -188,10 +189,8 @@ def finetune(  # noqa: PLR0913 - each is an option of the command
     _refuse(material)
     subject = _subject(there, loaded, material, augmentation, workers)
     from boda.pipelines.networks.tuned_head import tuned_head
-    from boda.pipelines.networks.tuning import How, division, record_of, tune
-
-    how = How(how_preset, layer_decay, freeze, norms, validation, flip_pairs, seed, save_every)
     folder, every = RunFolder(place), np.arange(len(material))
+    refuse_untunable(subject, how)
     folder.begin(record_of(subject, how, division(subject, how, every)) | {"folds": folds})
     comparison, said = _compared(subject, how, folder, progress) if folds else (None, None)
     kept = tune(subject, how, every, folder, progress)
@@ -278,14 +277,17 @@ def _subject(
     keys = material.assembled.keys
     refs = workspace.refs(keys)
     listing = Listing(open_described(workspace.source), tuple(refs[key] for key in keys), material.assembled.table)
-    images, held = _images(listing, encoder.recipe.pixels, augmentation, workers)
-    return Subject(encoder, material, images, held, keys, find_device(encoder.device))
+    images, held, contents = _images(listing, encoder.recipe.pixels, augmentation, workers)
+    return Subject(encoder, material, images, held, keys, contents, find_device(encoder.device))
 
 
 def _images(
     listing: Listing, spec: PixelSpec, augmentation: Augmentation, workers: int | None
-) -> "tuple[Images, Images]":
-    """Images to be learned from, and as the encoder sees them; the same where augmentations need no more of them."""
+) -> "tuple[Images, Images, tuple[bytes, ...]]":
+    """Images to be learned from, and as the encoder sees them, and digests of their bytes.
+
+    The first two are the same where augmentations need no more of them.
+    """
     from boda.training.images import OfAnySize
 
     height, width = spec.shape
@@ -297,14 +299,15 @@ def _images(
     if len(rows) < count:
         key, why = next(iter(left.unreadable.items()))
         raise Refused(f"{shown(key)}: has features, and can no longer be decoded ({why}): embed the images again")
+    contents = tuple(left.contents[ref.key] for ref in listing.refs)
     if augmentation.shape is None:
-        return held, held
+        return held, held, contents
     short = spec.resize if isinstance(spec.resize, int) else min(spec.resize or spec.shape)
     side = augmentation.sized(spec.shape).short_side(short)
     (whole,), _, _ = from_files(listing, (replace(spec, resize=side, crop=None),), workers=workers)
     if count * side * side * 3 * _ROOM <= LARGEST:
-        return OfAnySize(whole.each(np.arange(count)), whole.names), held
-    return whole, held
+        return OfAnySize(whole.each(np.arange(count)), whole.names), held, contents
+    return whole, held, contents
 
 
 def _compared(

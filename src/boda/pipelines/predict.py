@@ -1,20 +1,24 @@
-"""Predict: what a pretrained classifier sees in images."""
+"""Predict: what a pretrained classifier, a head or a clustering of your own says of images."""
 
+import contextlib
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import numpy as np
 
+from boda.clusters.clustering import Clustering
 from boda.encoders.base import Encoder
 from boda.encoders.classifier import as_classifier
 from boda.encoders.registry import encoders_for, load_encoder
 from boda.errors import NotFound, NothingEmbedded, Refused
 from boda.heads.head import Head
 from boda.keys import shown, to_json, to_text
+from boda.pipelines.clusters.keeping import AnyClustering, load_clustering
+from boda.pipelines.clusters.predicting import ClusterPredictions, predict_clusters
 from boda.pipelines.decoded import cores, decoded
 from boda.pipelines.embed import embed
 from boda.pipelines.heads.keeping import AnyHead, load_head
@@ -111,10 +115,23 @@ def predict(
     force: bool = False,
     workers: int | None = None,
 ) -> HeadPredictions: ...
+@overload
+def predict(
+    images: Images,
+    *,
+    clusters: AnyClustering,
+    encoder: str | Encoder | None = None,
+    weights: str | os.PathLike[str] | None = None,
+    device: str = "auto",
+    to: str | os.PathLike[str] | None = None,
+    force: bool = False,
+    workers: int | None = None,
+) -> ClusterPredictions: ...
 def predict(  # noqa: PLR0913  # what a classifier is asked for, and what a head is
     images: Images,
     *,
     head: AnyHead | None = None,
+    clusters: AnyClustering | None = None,
     encoder: str | Encoder | None = None,
     topk: int = _TOPK,
     crops: int = 1,
@@ -129,17 +146,19 @@ def predict(  # noqa: PLR0913  # what a classifier is asked for, and what a head
     to: str | os.PathLike[str] | None = None,
     force: bool = False,
     workers: int | None = None,
-) -> Predictions | HeadPredictions:
-    """Say what is in images: by a head of your own, or by a pretrained encoder's own classifier.
+) -> Predictions | HeadPredictions | ClusterPredictions:
+    """Say what is in images: by a head or a clustering of your own, or by a pretrained encoder's own classifier.
 
-    A head gives its target with an interval or probabilities. Of a workspace it reads the features that are there; new
-    images are embedded with the head's own recipe first. A classifier names its classes, in fp32.
+    A head gives its target with an interval or probabilities, a clustering the cluster and, where it knows labels, the
+    class. Of a workspace they read the features that are there; new images are embedded with their own recipe first. A
+    classifier names its classes, in fp32.
 
     Args:
         images: image files, folders or anything else that names images; or a workspace, for the images of its source.
         head: its name in the workspace, its folder, or itself; None: the encoder's classifier.
-        encoder: a name or an encoder; it must have a classifier. With a head: what made its features, where the head
-            may not say it itself.
+        clusters: a clustering: its name in the workspace (`W.boda/NAME` for new images), or itself.
+        encoder: a name or an encoder; it must have a classifier. With a head or clusters: what made their features,
+            where these may not say it themselves.
         topk: how many classes an image; > 0. Of a classifier.
         crops: 1, the centre, or 10: the four corners and the centre with their mirror images, averaged. Of a
             classifier, like the next.
@@ -167,15 +186,24 @@ def predict(  # noqa: PLR0913  # what a classifier is asked for, and what a head
     if not given or topk < 1:
         raise Refused("predict needs at least one image, and topk of at least 1")
     of_classifier = [decode, range, stretch, pixels, scales]
-    if head is not None and (topk != _TOPK or crops != 1 or any(one is not None for one in of_classifier)):
+    if head is not None and clusters is not None:
+        raise Refused("give either a head or clusters")
+    if (head is not None or clusters is not None) and (
+        topk != _TOPK or crops != 1 or any(one is not None for one in of_classifier)
+    ):
         raise Refused(
-            "topk, crops, scales, decode, range, stretch and pixels are for a classifier: a head has its own recipe"
+            "topk, crops, scales, decode, range, stretch and pixels are for a classifier: a head or a clustering has "
+            "its own recipe"
         )
     if head is None and from_table is not None:
         raise Refused("a table of columns is for a head that takes some: give a head too")
     place = place_for(to, force=force) if to is not None else None
+    said: HeadPredictions | ClusterPredictions | None = None
     if head is not None:
         said = _by_head(given, head, encoder, from_table, weights, device, workers)
+    elif clusters is not None:
+        said = _by_clusters(given, clusters, encoder, weights, device, workers)
+    if said is not None:
         if place is not None:
             write_table(place, said.table().schema, said.table().to_batches())
         return said
@@ -218,18 +246,53 @@ def _by_head(
     device: str,
     workers: int | None,
 ) -> HeadPredictions:
-    if len(given) == 1 and is_workspace(os.fsencode(given[0])):
-        if encoder is not None or weights is not None or from_table is not None:
-            raise Refused(
-                f"{shown(os.fspath(given[0]))}: the features and columns of a workspace are used as they are: leave "
-                "out encoder and weights, and join a table with boda label"
-            )
-        there = open_workspace(given[0])
+    there = _workspace_of(given, [encoder, weights, from_table])
+    if there is not None:
         return predict_workspace(there, load_head(head, there))
     loaded = load_head(head)
     if not loaded.recipes:
         raise Refused(f"head {shown(loaded.name)!r} takes columns only: predict in a workspace that has them")
-    encoders = encoders_for(loaded.recipes, encoder, weights=weights, device=device)
+    with _embedded(given, encoders_for(loaded.recipes, encoder, weights=weights, device=device), workers) as there:
+        if from_table is not None:
+            label(there, from_table)
+        _refuse_missing_columns(there, loaded)
+        return predict_workspace(there, loaded)
+
+
+def _by_clusters(
+    given: Sequence[str | os.PathLike[str]],
+    clusters: AnyClustering,
+    encoder: str | Encoder | None,
+    weights: str | os.PathLike[str] | None,
+    device: str,
+    workers: int | None,
+) -> ClusterPredictions:
+    there = _workspace_of(given, [encoder, weights])
+    clustering, home = load_clustering(clusters, there)
+    name = "" if isinstance(clusters, Clustering) else os.fspath(clusters).rpartition("/")[2]
+    if there is not None:
+        return predict_clusters(there, clustering, name, home)
+    with _embedded(given, encoders_for([clustering.recipe], encoder, weights=weights, device=device), workers) as new:
+        return predict_clusters(new, clustering, name, home)
+
+
+def _workspace_of(given: Sequence[str | os.PathLike[str]], others: Sequence[object]) -> Workspace | None:
+    """The workspace, where that is what was given; nothing else may say how to make its features then."""
+    if len(given) != 1 or not is_workspace(os.fsencode(given[0])):
+        return None
+    if any(one is not None for one in others):
+        raise Refused(
+            f"{shown(os.fspath(given[0]))}: the features and columns of a workspace are used as they are: leave out "
+            "encoder and weights, and join a table with boda label"
+        )
+    return open_workspace(given[0])
+
+
+@contextlib.contextmanager
+def _embedded(
+    given: Sequence[str | os.PathLike[str]], encoders: Sequence[Encoder], workers: int | None
+) -> Iterator[Workspace]:
+    """New images in a workspace of their own, which goes away; bad ones are in it with their reason."""
     with tempfile.TemporaryDirectory(prefix="boda-predict-") as folder:
         place = Path(folder) / "new.boda"
         try:
@@ -238,10 +301,7 @@ def _by_head(
             there = open_workspace(place)
             if not len(there):
                 raise
-        if from_table is not None:
-            label(there, from_table)
-        _refuse_missing_columns(there, loaded)
-        return predict_workspace(there, loaded)
+        yield there
 
 
 def _refuse_missing_columns(workspace: Workspace, head: Head) -> None:

@@ -68,7 +68,6 @@ def search(
     text: str | Sequence[str] | None = None,
     less_row: str | Sequence[str] | None = None,
     less_image: ImagePath | Sequence[ImagePath] | None = None,
-    less_text: str | Sequence[str] | None = None,
     k: int = 20,
     where: str | None = None,
     approximate: bool = False,
@@ -89,9 +88,8 @@ def search(
         row: the key of an image in it, or several; these are no hits themselves, their copies are.
         image: any image file, or several, which get features by the recipe of the workspace.
         text: words, where what made the features has a text side (`open_clip:ARCH/TAG`).
-        less_row: as `row`, but hits are not to be like it; so for the next two.
-        less_image: as `image`.
-        less_text: as `text`.
+        less_row: as `row`, but hits are not to be like it.
+        less_image: as `image`, but hits are not to be like it.
         k: how many; fewer come back where there are not so many.
         where: a condition on columns that hits meet, as `label == 'cat' and score > 5` (`boda.workspace.where`).
         approximate: find them by an index that is kept in the workspace, and made where it is not there; some of the
@@ -110,7 +108,7 @@ def search(
         BadImage: an image cannot be used.
         MissingExtra: `approximate`, and usearch is not installed.
     """
-    given = all_given((row, image, text), (less_row, less_image, less_text))
+    given = all_given((row, image, text), (less_row, less_image, None))
     there = opened(workspace)
     features = there.features(recipe)
     examples = read_examples(there, features, given, encoder_of(features.recipe, encoder, weights, device))

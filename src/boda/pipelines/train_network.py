@@ -4,22 +4,28 @@ import hashlib
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from boda.encoders.registry import load_encoder
+from boda.encoders.torch_encoder import TorchEncoder
 from boda.errors import Refused
 from boda.heads.asking import Asked
 from boda.heads.target import Kind, Target
 from boda.keys import shown, to_json
 from boda.models.plan import AUTOENCODER, NetworkPlan, is_for_small_images, natural_side
-from boda.pipelines.networks.folder import RECONSTRUCTIONS, RunFolder, weights_at
+from boda.pipelines.heads.keeping import write_folder
+from boda.pipelines.networks.asking import asking, begun_with
+from boda.pipelines.networks.folder import HEAD_FOLDER, RECONSTRUCTIONS, RunFolder, weights_at
 from boda.pipelines.networks.gathering import (
     Gathered,
     Listing,
+    Small,
     divided,
     from_files,
     groups_of,
@@ -27,9 +33,14 @@ from boda.pipelines.networks.gathering import (
     known_elsewhere,
     known_targets,
     listing_of,
+    refuse_lonely_classes,
+    refuse_share,
+    small_among,
 )
+from boda.pipelines.networks.trained_head import facts_of, trained_head
 from boda.pipelines.places import Where
 from boda.pipelines.run.meter import OnProgress
+from boda.pipelines.train import tame
 from boda.pixels.spec import PixelSpec
 from boda.sources.base import Source, root_text
 from boda.sources.opening import open_described, open_source
@@ -40,6 +51,8 @@ from boda.workspace.workspace import Workspace
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _ROOM = 256 / 224
 """Short side of an image over the side that is cut from its middle, as in the paper's test."""
+_KINDS = ("number", "class", "ratings")
+_LEAST_SIZE = 8
 _SHOWN = 8
 """Images that an autoencoder's folder shows."""
 _EVERY = 60.0
@@ -66,6 +79,22 @@ class TrainedNetwork:
     """Of this call."""
     validation_source: str | None = None
     """Where the images that chose the best epoch are; None: they are a share of the source."""
+    target: str | None = None
+    """None: the images themselves."""
+    kind: Kind | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Images that were not looked at, by reason."""
+    small: Small | None = None
+    """Images that had to be enlarged."""
+    taken: tuple[int, int] | None = None
+    """Tensors that it began with of another run's, and how many it has; None: it began with random ones."""
+    shared: int = 0
+    """Validation images whose bytes are learned from too."""
+
+    @property
+    def head(self) -> Path | None:
+        """The folder of its head, as of `boda.predict`; None of an autoencoder."""
+        return None if self.plan.is_autoencoder else self.folder / HEAD_FOLDER
 
     @property
     def encoder(self) -> str:
@@ -89,6 +118,13 @@ class TrainedNetwork:
             "validation": self.validation,
             "validation_source": None if self.validation_source is None else to_json(self.validation_source),
             "unreadable": self.unreadable,
+            "target": None if self.target is None else to_json(self.target),
+            "kind": self.kind,
+            "head": None if self.head is None else to_json(str(self.head)),
+            "left_out": dict(self.left_out),
+            "small": None if self.small is None else self.small.as_json(),
+            "taken": None if self.taken is None else {"tensors": self.taken[0], "of": self.taken[1]},
+            "shared": self.shared,
             "primary": self.primary,
             "best": dict(self.best),
             "last": dict(self.history[-1]),
@@ -97,7 +133,7 @@ class TrainedNetwork:
 
 
 def train_network(  # noqa: PLR0913 - each is an option of the command
-    source: "str | os.PathLike[str] | Source | Where",
+    source: "str | os.PathLike[str] | Source | Where | None" = None,
     *,
     net: str = "resnet20",
     target: str | None = None,
@@ -128,11 +164,12 @@ def train_network(  # noqa: PLR0913 - each is an option of the command
     test of the network. What it is worth must be told by images that had no part in this.
 
     Args:
-        source: images, as of `boda.embed`; or a workspace, for its images and labels.
+        source: images, as of `boda.embed`; or a workspace, for its images and labels. None: of `resume`.
         net: `resnet20`, `resnet50`, ...; `autoencoder`. Arguments ride on the name: `resnet20?shortcut=B`.
         target: a column, as of `boda.train`: `class` of a folder by class. None: the images themselves.
-        target_kind: number, class or ratings; None: told by the values.
-        preset: how it is trained, by name or as a `Preset`; None: the fast one for this network.
+        target_kind: number, class or ratings; None: told by the values. A ResNet's folder has a head of it,
+            `FOLDER/head`, for `boda.predict`.
+        preset: how it is trained, by name or as a `Preset`; None: the fast one for this network and target.
         settings: fields of the preset to change: `{"epochs": 3, "augmentation": "none"}`.
         objective: of an autoencoder.
         size: side of the images in pixels; None: what the network was made for.
@@ -140,13 +177,15 @@ def train_network(  # noqa: PLR0913 - each is an option of the command
         validation: share of the rows to choose the best epoch by; or other images, as `source`, all of which do that.
         groups: a column; rows that agree there are never on both sides.
         init: the folder of another run, whose weights it begins with as far as they have a place; those of its best
-            epoch, or of a kept one where its file is given (`RUN/epoch-0003.safetensors`).
+            epoch, or of a kept one where its file is given (`RUN/epoch-0003.safetensors`). A run that goes on needs it
+            no more.
         flip_pairs: classes that a flip swaps, by name; () says that it swaps none. None: told by their names, as `left`
             and `right`.
         seed: of weights, order, augmentation.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
         to: folder of the run; by default NAME-NET in the current folder.
-        resume: the folder of a run that must be there already.
+        resume: the folder of a run that must be there already. Without `source` all that the run was begun with is
+            taken from it, and may not be given again.
         save_every: seconds between two states in the midst of an epoch; after each epoch one is kept anyway.
         keep_epochs: epochs whose network is kept too, as `epoch-0003.safetensors`; 0: as it began.
         tensorboard: write its event files too.
@@ -162,17 +201,49 @@ def train_network(  # noqa: PLR0913 - each is an option of the command
         MissingExtra: torch is not installed.
     """
     began = time.perf_counter()
+    again: dict[str, Any] = {
+        "net": net,
+        "target": target,
+        "target_kind": target_kind,
+        "preset": preset,
+        "settings": settings,
+        "objective": objective,
+        "size": size,
+        "channels": channels,
+        "validation": validation,
+        "groups": groups,
+        "init": init,
+        "flip_pairs": flip_pairs,
+        "seed": seed,
+        "keep_epochs": keep_epochs,
+    }
+    if source is None:
+        return train_network(
+            **begun_with(resume, again),
+            device=device,
+            resume=resume,
+            save_every=save_every,
+            tensorboard=tensorboard,
+            progress=progress,
+            workers=workers,
+        )
+    _refuse_nonsense(target_kind, size, channels, seed)
     place = _place(source, net, to, resume)
-    listing = _listing(source)
+    everything = _listing(source)
     asked = None if target is None else Asked(target, target_kind)
-    listing, found = known_targets(listing, asked)
+    shared_out = isinstance(validation, Real)
+    listing, found = known_targets(everything, asked, each=2 if shared_out else 1)
     plan = _plan(net, found, size, channels or 3)
-    how = _preset(preset, plan, settings, device)
+    objective = objective or Objective()
+    _refuse_objective(objective, plan)
+    how = _preset(preset, plan, found, settings, device)
     _refuse_epochs(keep_epochs, how)
-    apart, elsewhere = _apart(validation, groups, listing, asked, found)
+    apart, elsewhere, left_out = _apart(validation, groups, listing, asked, found)
+    if len(everything.refs) > len(listing.refs):
+        left_out = {"no target": len(everything.refs) - len(listing.refs)} | left_out
     gathered, pixels, plan = _gathered(listing, found, plan, how, apart, groups, seed, channels, workers)
     folder = RunFolder(place)
-    objective = objective or Objective()
+    begun = folder.begun_with_weights if init is None else None
     what = {
         "network": plan.as_json(),
         "preset": how.as_json(),
@@ -181,20 +252,24 @@ def train_network(  # noqa: PLR0913 - each is an option of the command
         "seed": seed,
         "images": gathered.digest,
         "validation": None if elsewhere is None else "source",
-        "init": None if init is None else _init_digest(Path(init)),
+        "init": begun if init is None else _init_digest(Path(init)),
+        "contents": gathered.content,
+        "pairs": None if flip_pairs is None else [list(pair) for pair in flip_pairs],
     }
     from boda.pipelines.networks.running import go_on, made
     from boda.training.crew import crew_here
     from boda.training.tasks import Reconstruction
 
     crew = crew_here(device)
+    run, classes, taken = made(
+        plan, how, objective, gathered, pixels, seed=seed, device=device, init=init, pairs=flip_pairs
+    )
     if crew.leads:
-        folder.begin(what)
+        folder.begin(what, asked=asking(again, source, plan, how))
         folder.keep_unreadable(gathered.unreadable)
         part = "validation" if elsewhere is None else "validation source"
         folder.keep_split(gathered.names, gathered.validation, part=part)
     crew.wait()
-    run, classes = made(plan, how, objective, gathered, pixels, seed=seed, device=device, init=init, pairs=flip_pairs)
     state = go_on(
         run,
         folder,
@@ -206,9 +281,15 @@ def train_network(  # noqa: PLR0913 - each is an option of the command
         tensorboard=tensorboard,
         progress=progress,
         keep_epochs=keep_epochs,
+        facts=facts_of(found, run.task),
     )
     if isinstance(run.task, Reconstruction) and crew.leads:
         _show(folder, gathered, keep_epochs)
+    if asked is not None and found is not None and not plan.is_autoencoder and crew.leads:
+        encoder = load_encoder(f"run:{place}", device="cpu")
+        assert isinstance(encoder, TorchEncoder)
+        head = trained_head(encoder, found, run.task, asked, tame(asked.text))
+        write_folder(head.files(), place / HEAD_FOLDER)
     return TrainedNetwork(
         folder=place,
         plan=plan,
@@ -220,6 +301,12 @@ def train_network(  # noqa: PLR0913 - each is an option of the command
         validation=len(gathered.validation),
         validation_source=elsewhere,
         unreadable=len(gathered.unreadable),
+        target=target,
+        kind=None if found is None else found.kind,
+        left_out=left_out,
+        small=gathered.small,
+        taken=taken,
+        shared=len(gathered.shared),
         seconds=time.perf_counter() - began,
     )
 
@@ -232,12 +319,47 @@ def _place(source: Any, net: str, to: Any, resume: Any) -> Path:
         if RunFolder(place).record() is None:
             raise Refused(f"{shown(str(place))}: no run to go on with; leave out --resume, or give its folder")
         return place
-    if to is not None:
-        return Path(to)
-    name = source.path.name if isinstance(source, Workspace) else None
-    if name is None:
-        name = Path(os.fspath(source)).absolute().name if isinstance(source, str | os.PathLike) else "images"
-    return Path(f"{name.removesuffix('.boda').partition('.')[0]}-{net.partition('?')[0]}")
+    place = Path(to) if to is not None else Path(f"{_name_of(source)}-{net.partition('?')[0]}")
+    if "?" in str(place):
+        raise Refused(f"{shown(str(place))}: a run's folder is part of its name as an encoder: give one without ?")
+    return place
+
+
+def _name_of(source: Any) -> str:
+    """What a source is called: of a folder all of its name, of a file what comes before its endings."""
+    if isinstance(source, Workspace):
+        return source.path.name.removesuffix(".boda")
+    if not isinstance(source, str | os.PathLike):
+        return "images"
+    place = os.path.abspath(source)  # noqa: PTH100 - takes `..` out, but follows no link
+    name = os.path.basename(place).lstrip(".").removesuffix(".boda")  # noqa: PTH119
+    return (name if os.path.isdir(place) else name.partition(".")[0]) or "images"  # noqa: PTH112
+
+
+def _refuse_nonsense(kind: Any, size: Any, channels: Any, seed: Any) -> None:
+    """What no command could ask for, and Python can."""
+    if kind not in (None, *_KINDS):
+        raise Refused(f"target_kind={kind!r}: it can be {', '.join(_KINDS)}")
+    if size is not None and (not isinstance(size, int) or size < _LEAST_SIZE):
+        raise Refused(f"size={size!r}: a side in pixels, {_LEAST_SIZE} or more")
+    if channels not in (None, 1, 3):
+        raise Refused(f"channels={channels!r}: it can be 1 or 3")
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise Refused(f"seed={seed!r}: a whole number from 0")
+
+
+def _refuse_objective(objective: Objective, plan: NetworkPlan) -> None:
+    """An objective that the network has no use for."""
+    changed = [name for name, value in objective.as_json().items() if value != Objective().as_json()[name]]
+    if changed and not plan.is_autoencoder:
+        raise Refused(f"{changed[0]} is of an autoencoder, and a {plan.name} gives no images back: leave it out")
+    if objective.classes_weight and not plan.outputs:
+        raise Refused("classes_weight is of a classifier beside the images: give a --target, or leave it out")
+    if objective.distance != "mse" and plan.outputs and not objective.classes_weight:
+        raise Refused(
+            f"distance {objective.distance}: with a target an autoencoder learns the classes alone; give "
+            "--classes-weight too, or leave the distance out"
+        )
 
 
 def _listing(source: Any) -> Listing:
@@ -247,6 +369,8 @@ def _listing(source: Any) -> Listing:
 
     if isinstance(source, str | os.PathLike):
         source = open_workspace(source) if is_workspace(os.fsencode(source)) else open_source(source)
+    if isinstance(source, list | tuple | set) or source is None:
+        raise Refused(f"{shown(repr(source))[:60]}: one source of images is wanted: a folder, a table, a workspace")
     if isinstance(source, Workspace):
         if source.source is None:
             raise Refused(f"{source.path}: its features were imported, so it does not know where its images are")
@@ -264,14 +388,20 @@ def _plan(net: str, target: Target | None, size: int | None, channels: int) -> N
         raise Refused(f"{name.bare} learns a target: give --target COLUMN (class, of a folder by class)")
     if target is not None and target.kind not in {"class", "number", "ratings"}:
         raise Refused(f"a network learns a class, a number or ratings from pixels, not {target.kind}")
-    if target is not None and target.kind == "number" and name.bare == AUTOENCODER:
-        raise Refused("an autoencoder learns images and classes, not numbers: give a resnet")
+    if target is not None and target.kind != "class" and name.bare == AUTOENCODER:
+        raise Refused(f"an autoencoder learns images and classes, not a target of {target.kind}: give a resnet")
     outputs = 0 if target is None else 1 if target.kind == "number" else len(target.names)
     side = size or natural_side(name.bare)
     return NetworkPlan(name.bare, (side, side), channels, outputs, dict(name.arguments))
 
 
-def _preset(preset: str | Preset | None, plan: NetworkPlan, settings: Mapping[str, Any] | None, device: str) -> Preset:
+def _preset(
+    preset: str | Preset | None,
+    plan: NetworkPlan,
+    target: Target | None,
+    settings: Mapping[str, Any] | None,
+    device: str,
+) -> Preset:
     """The preset with its changes; bf16 only where the device is fast at it."""
     from boda.encoders.precision import bf16_is_fast
     from boda.encoders.request import find_device
@@ -279,6 +409,8 @@ def _preset(preset: str | Preset | None, plan: NetworkPlan, settings: Mapping[st
     if preset is None:
         small = "autoencoder-fast" if plan.is_autoencoder else "cifar-fast"
         preset = small if is_for_small_images(plan.name) else "imagenet-fast"
+        if target is not None and target.kind == "number":
+            preset = preset.replace("-fast", "-number")
     found = preset_named(preset) if isinstance(preset, str) else preset
     if found.precision == "bf16" and not bf16_is_fast(str(find_device(device))):
         found = found.changed(precision="fp32")
@@ -287,17 +419,23 @@ def _preset(preset: str | Preset | None, plan: NetworkPlan, settings: Mapping[st
 
 def _apart(
     validation: Any, groups: str | None, listing: Listing, asked: Asked | None, target: Target | None
-) -> "tuple[float | tuple[Listing, Target | None], str | None]":
-    """The share to keep apart, or the other images and where they are."""
-    if isinstance(validation, int | float):
-        return validation, None
+) -> "tuple[float | tuple[Listing, Target | None], str | None, dict[str, int]]":
+    """The share to keep apart, or the other images, where they are, and how many of them have no target."""
+    if validation is None or isinstance(validation, Real):
+        refuse_share(validation)
+        return float(validation), None, {}
     if groups is not None:
         raise Refused("groups say how rows are divided, but validation names other images: leave out one of them")
     other = _listing(validation)
-    return known_elsewhere(other, asked, target, listing.source), root_text(other.source.description)
+    found = known_elsewhere(other, asked, target, listing.source)
+    unknown = len(other.refs) - len(found[0].refs)
+    left_out = {"no target (validation)": unknown} if unknown else {}
+    return found, root_text(other.source.description), left_out
 
 
 def _refuse_epochs(keep_epochs: Sequence[int], preset: Preset) -> None:
+    if isinstance(keep_epochs, str):
+        raise Refused(f"keep_epochs={keep_epochs!r}: numbers are wanted, as [0, 3, 10]")
     for epoch in keep_epochs:
         if not 0 <= epoch <= preset.epochs:
             raise Refused(f"keep_epochs has {epoch}, and there are {preset.epochs} epochs (0: as the network began)")
@@ -321,15 +459,21 @@ def _gathered(
     seen = PixelSpec(side if small else round(side * _ROOM), plan.size, "bilinear", mean=mean, std=std)
     decoded = partial(_decoded, plan=plan, preset=preset, seen=seen, workers=workers)
     gathered, kept = decoded(listing, target)
+    grey = plan.is_autoencoder and _grey(gathered.images)
+    elsewhere = isinstance(apart, tuple)
+    if gathered.target is not None:
+        refuse_lonely_classes(gathered.target, gathered.names, each=1 if elsewhere else 2)
     if isinstance(apart, tuple):
-        gathered = gathered.beside(decoded(*apart)[0])
+        other = decoded(*apart)[0]
+        grey = grey and _grey(other.images)
+        gathered = gathered.beside(other)
     else:
         rows = len(gathered.names)
         by = groups_of(kept, groups)
         training, validation = divided(gathered.target, rows, share=apart, groups=by, seed=seed)
         gathered = replace(gathered, training=training, validation=validation)
     if plan.is_autoencoder:
-        plan = replace(plan, channels=channels or _channels(gathered.images))
+        plan = replace(plan, channels=channels or (1 if grey else 3))
     return gathered, seen, plan
 
 
@@ -358,7 +502,9 @@ def _decoded(
     names = tuple(ref.key for ref in kept.refs)
     target = target.take(rows) if target is not None else None
     everything = np.arange(len(rows))
-    return Gathered(images, held, names, target, everything, everything[:0], left.unreadable), kept
+    contents = tuple(left.contents[name] for name in names)
+    small = small_among(left.sides, plan.size[0])
+    return Gathered(images, held, names, target, everything, everything[:0], left.unreadable, contents, small), kept
 
 
 def _show(folder: RunFolder, gathered: Gathered, epochs: Sequence[int]) -> None:
@@ -373,15 +519,15 @@ def _show(folder: RunFolder, gathered: Gathered, epochs: Sequence[int]) -> None:
     write_sheet(sheet, folder.path / RECONSTRUCTIONS, mark="boda train-net")
 
 
-def _channels(images: Any) -> int:
-    """1 where all images are grey."""
+def _grey(images: Any) -> bool:
+    """Whether all images are."""
     pixels = images.pixels.numpy()
-    return 1 if (pixels[..., :1] == pixels).all() else 3
+    return bool((pixels[..., :1] == pixels).all())
 
 
 def _init_digest(run: Path) -> str:
     from boda.encoders.trained import read_network
 
-    folder, file = weights_at(run)
-    read_network(folder)
+    read_network(run.parent if run.is_file() else run)
+    _, file = weights_at(run)
     return hashlib.sha256(file.read_bytes()).hexdigest()

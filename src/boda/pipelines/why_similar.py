@@ -167,19 +167,21 @@ def _maps(
     rows = rows_of(workspace, features, keys)
     for key, seen_now, map_ in zip(keys, pixels, maps, strict=True):
         stored = np.asarray(features.array[rows[key]], np.float64)
+        if _off(map_.mean(axis=(0, 1)), stored) <= _OFF[recipe.precision]:
+            continue
         if _off(encoder(seen_now[None])[0], stored) > _OFF[recipe.precision]:
             raise Refused(f"{shown(key)} is not the image that was embedded, or not as it was: embed again")
-        if _off(map_.mean(axis=(0, 1)), stored) > _OFF[recipe.precision]:
-            raise Refused(
-                f"the features of {shown(recipe.name)} are not the mean of its layer over places (a class token, "
-                "attention or a norm makes them), so no place has a share: embed with --layer last --pooling mean"
-            )
+        raise Refused(
+            f"the features of {shown(recipe.name)} are not the mean of layer {recipe.layer} over places (a class "
+            "token, a norm or another pooling makes them), so no place has a share: embed with --layer last --pooling "
+            "mean"
+        )
     return (pixels[0], pixels[1]), (maps[0], maps[1])
 
 
 def _off(found: Any, stored: Any) -> float:
     """Of the length of what is stored."""
-    return float(np.linalg.norm(np.asarray(found, np.float64) - stored) / max(np.linalg.norm(stored), 1e-12))
+    return float(np.linalg.norm(np.asarray(found, np.float64) - stored)) / max(float(np.linalg.norm(stored)), 1e-12)
 
 
 def _alike(what: str, matched: Matched) -> Alike:

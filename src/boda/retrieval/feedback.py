@@ -2,10 +2,18 @@
 
     direction = mean of the unit rows of `like` - LESS * mean of the unit rows of `less`
 
-Rows are made unit length first, so that a long one does not count for more. What one asks for weighs more than what one
-does not: examples of the wanted kind lie together, those of the unwanted kind lie anywhere. The alternative, the
-greatest likeness to any example, finds what is like one of them; the mean finds what they have in common, which is what
-several examples are given for.
+Rows are made unit length first, so that a long one does not count for more. What is wanted weighs more than what is
+not: the wanted kind lies together, the unwanted kinds lie anywhere. Measured with the default features, three images of
+a kind given, then their first three wrong hits as unwanted, share of right ones among the next 20 (means of 163 to 336
+such searches in rooms and fronts of houses, themes of photographs, handwritten digits):
+
+    LESS                        0      0.25   0.5    0.75   1
+    houses                      0.957  0.983  0.981  0.961  0.676
+    photographs                 0.761  0.837  0.859  0.826  0.750
+    digits                      0.882  0.931  0.936  0.857  0.447
+
+The greatest likeness to any of them in place of the mean had 0.843, 0.785 and 0.846 without, 0.879, 0.825 and 0.787
+with half of the greatest likeness to the unwanted taken off.
 
 Source: Rocchio, Relevance feedback in information retrieval, in The SMART Retrieval System, 1971.
 """
@@ -47,4 +55,5 @@ def _unit(rows: StoredFeatures) -> npt.NDArray[np.float64]:
     """(n, d) at length 1; zeros stay zeros."""
     exact = np.asarray(rows, np.float64)
     lengths = np.linalg.norm(exact, axis=1, keepdims=True)
-    return np.divide(exact, lengths, out=np.zeros_like(exact), where=lengths > 0)
+    unit: npt.NDArray[np.float64] = np.divide(exact, lengths, out=np.zeros_like(exact), where=lengths > 0)
+    return unit

@@ -7,7 +7,6 @@ when it is made.
 Source: Malkov and Yashunin, TPAMI 42(4), 2020, arXiv:1603.09320; the implementation is usearch's.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,22 +73,25 @@ def version() -> str:
     return version_of("usearch")
 
 
-def build(features: StoredFeatures, *, threads: int, told: Callable[[int], None] = lambda done: None) -> NearIndex:
+def build(features: StoredFeatures, *, rng: np.random.Generator, threads: int) -> NearIndex:
     """The graph of all rows, read block by block. With one thread the same rows give the same graph.
+
+    Rows go in shuffled: in the order of a folder, kind by kind, a graph of 20,000 rows in 200 groups of copies had a
+    recall of 0.81, and shuffled 1.00, for rows are linked to those that are there when they come.
 
     Args:
         features: (n, d), finite; n > 0.
+        rng: shuffles the rows.
         threads: how many to use.
-        told: hears how many rows are in it, after every block.
 
     Raises:
         MissingExtra: usearch is not installed.
     """
     graph = _graph(features.shape[1])
-    for start in range(0, len(features), _BLOCK):
-        block = _unit(np.asarray(features[start : start + _BLOCK], np.float64))
-        graph.add(np.arange(start, start + len(block), dtype=np.uint64), block, threads=threads)
-        told(start + len(block))
+    order = rng.permutation(len(features))
+    for start in range(0, len(order), _BLOCK):
+        rows = order[start : start + _BLOCK]
+        graph.add(rows.astype(np.uint64), _unit(np.asarray(features[rows], np.float64)), threads=threads)
     return NearIndex(graph)
 
 
@@ -117,14 +119,15 @@ def recall(index: NearIndex, features: StoredFeatures, *, rng: np.random.Generat
     rows = np.sort(rng.choice(len(features), min(QUERIES, len(features)), replace=False))
     queries = np.asarray(features[rows])
     exact = nearest(features, queries, NEIGHBOURS, exclude=rows)
-    found = np.zeros(exact.rows.shape, np.bool_)
+    count = exact.rows.shape[1]
+    found = np.zeros((len(rows), count), np.bool_)
     for place, row in enumerate(rows.tolist()):
         proposed = index.candidates(queries[place], NEIGHBOURS + 1)
         proposed = proposed[proposed != row]
         near = nearest(np.asarray(features[proposed]), queries[place][None], NEIGHBOURS).distances[0]
         reached = int((near <= exact.distances[place, -1]).sum())
-        found[place, : min(reached, found.shape[1])] = True
-    return share_of(found.ravel(), groups=np.repeat(np.arange(len(rows)), found.shape[1]))
+        found[place, : min(reached, count)] = True
+    return share_of(found.ravel(), groups=np.repeat(np.arange(len(rows)), count))
 
 
 def _graph(width: int) -> Any:

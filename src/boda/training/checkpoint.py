@@ -53,6 +53,13 @@ def save(folder: Path, name: str, tensors: Mapping[str, Tensor], record: Mapping
             older.unlink(missing_ok=True)
 
 
+def remove(folder: Path, name: str) -> None:
+    """Forget the state of this name, if there is one."""
+    (folder / f"{name}.json").unlink(missing_ok=True)
+    for tensors in folder.glob(f"{name}-*.safetensors"):
+        tensors.unlink(missing_ok=True)
+
+
 def load(folder: Path, name: str) -> Saved | None:
     """The state of this name; None where there is none.
 

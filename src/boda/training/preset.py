@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from numbers import Real
 from typing import Any, Literal, TypeAlias, get_args
 
 from boda.errors import Refused
@@ -36,13 +37,16 @@ class Preset:
     drops: tuple[float, ...] = ()
     """Of `steps`: after which shares of all steps the rate is divided by ten."""
     patience_of_plateau: int = 5
-    """Of `plateau`: epochs without a lower validation loss after which the rate is divided by ten."""
+    """Of `plateau`: epochs after which the rate is divided by ten where the validation score that chooses the best epoch
+    was no lower."""
     warmup: float = 0.0
     """Share of all steps in which the rate rises to `lr`; of `one-cycle`, where its peak is."""
     warmup_lr: float = 0.0
     """Where it rises from, a share of `lr`; a warm-up at one rate, as in the paper, has `flat_warmup`."""
     flat_warmup: bool = False
     """The rate stays at `warmup_lr` until the warm-up ends."""
+    clip: float | None = None
+    """The longest that the gradient of a step may be; longer ones are shortened. None: as long as they are."""
     label_smoothing: float = 0.0
     average: float | None = None
     """Decay of an exponential moving average of the weights, which is what is tested and kept; None: none."""
@@ -70,13 +74,21 @@ class Preset:
                 raise Refused(f"{name} is {value!r}; it must be a whole number from 1")
         for name in ("momentum", "label_smoothing", "warmup", "warmup_lr", "average"):
             value = getattr(self, name)
-            if value is not None and not 0 <= value < 1:
+            if value is not None and not (_is_number(value) and 0 <= value < 1):
                 raise Refused(f"{name} is {value!r}; it must be at least 0 and below 1")
-        if not 0 < self.lr < math.inf or not 0 <= self.weight_decay < math.inf:
-            raise Refused(f"lr={self.lr!r} must be above 0 and weight_decay={self.weight_decay!r} not below it")
-        object.__setattr__(self, "drops", tuple(self.drops))
-        if any(not 0 < share < 1 for share in self.drops):
-            raise Refused(f"drops are {self.drops}; they are shares of all steps, between 0 and 1")
+        for name in ("lr", "clip"):
+            value = getattr(self, name)
+            if (value is not None or name == "lr") and not (_is_number(value) and 0 < value < math.inf):
+                raise Refused(f"{name} is {value!r}; it must be a number above 0")
+        if not _is_number(self.weight_decay) or not 0 <= self.weight_decay < math.inf:
+            raise Refused(f"weight_decay is {self.weight_decay!r}; it must be a number from 0")
+        drops = self.drops
+        if not isinstance(drops, list | tuple) or any(not (_is_number(one) and 0 < one < 1) for one in drops):
+            raise Refused(f"drops are {drops!r}; they are shares of all steps, between 0 and 1")
+        object.__setattr__(self, "drops", tuple(drops))
+        for name in ("nesterov", "decay_norms", "flat_warmup", "channels_last", "compiled"):
+            if not isinstance(getattr(self, name), bool):
+                raise Refused(f"{name} is {getattr(self, name)!r}; it can be True or False")
 
     def changed(self, **values: Any) -> "Preset":
         """The same but for these fields.
@@ -96,10 +108,24 @@ class Preset:
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> "Preset":
-        """The preset that `as_json` wrote."""
+        """The preset that `as_json` wrote; fields that came later are as if nobody had asked."""
         return cls(**{**record, "drops": tuple(record["drops"])})
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+_CIFAR_FAST = Preset(
+    "cifar-fast", epochs=30, batch=128, lr=0.4, nesterov=True, weight_decay=5e-4, decay_norms=False,
+    curve="one-cycle", warmup=0.2, warmup_lr=0.1, label_smoothing=0.1, average=0.998, augmentation="cifar",
+    precision="bf16", channels_last=True,
+)  # fmt: skip
+_IMAGENET_FAST = Preset(
+    "imagenet-fast", epochs=18, batch=256, lr=1.0, nesterov=True, weight_decay=5e-5, decay_norms=False,
+    curve="one-cycle", warmup=0.1, warmup_lr=0.1, label_smoothing=0.1, average=0.9999, augmentation="imagenet",
+    precision="bf16", channels_last=True,
+)  # fmt: skip
 _CIFAR_PAPER = Preset(
     "cifar-paper", epochs=182, iterations=64_000, batch=128, lr=0.1, curve="steps", drops=(0.5, 0.75),
     augmentation="cifar",
@@ -113,20 +139,14 @@ PRESETS = {
         replace(
             _CIFAR_PAPER, name="cifar-paper-110", warmup=400 / 64_000, warmup_lr=0.1, flat_warmup=True
         ),  # "we use 0.01 to warm up the training until the training error is below 80 % (about 400 iterations)"
-        Preset(
-            "cifar-fast", epochs=30, batch=128, lr=0.4, nesterov=True, weight_decay=5e-4, decay_norms=False,
-            curve="one-cycle", warmup=0.2, warmup_lr=0.1, label_smoothing=0.1, average=0.998, augmentation="cifar",
-            precision="bf16", channels_last=True,
-        ),
+        _CIFAR_FAST,
+        replace(_CIFAR_FAST, name="cifar-number", lr=0.05, clip=1.0, label_smoothing=0.0),
         Preset(
             "imagenet-paper", epochs=120, iterations=600_000, batch=256, lr=0.1, curve="plateau",
             augmentation="imagenet",
         ),  # at most 60 x 10^4 iterations in all, the rate divided by ten where the error plateaus
-        Preset(
-            "imagenet-fast", epochs=18, batch=256, lr=1.0, nesterov=True, weight_decay=5e-5, decay_norms=False,
-            curve="one-cycle", warmup=0.1, warmup_lr=0.1, label_smoothing=0.1, average=0.9999,
-            augmentation="imagenet", precision="bf16", channels_last=True,
-        ),
+        _IMAGENET_FAST,
+        replace(_IMAGENET_FAST, name="imagenet-number", lr=0.1, clip=1.0, label_smoothing=0.0),
         Preset("autoencoder", epochs=10, batch=64, lr=1e-3, optimiser="adam", weight_decay=0.0),
         Preset(
             "autoencoder-fast", epochs=10, batch=64, lr=4e-3, optimiser="adam", weight_decay=0.0, curve="one-cycle",

@@ -7,23 +7,26 @@ from typing import Any
 from boda.training.preset import Preset
 
 _LEAST_GAIN = 1e-4
-"""Share by which a loss must fall to count as lower."""
+"""Share by which a score must fall to count as lower."""
 _END = 1e-4
 """Share of the highest rate at which one-cycle and cosine end."""
 
 
 @dataclass(slots=True)
 class Plateau:
-    """How often the validation loss stood still."""
+    """How often a validation score stood still."""
 
     best: float = math.inf
     waited: int = 0
     drops: int = 0
+    score: str = ""
+    """Which: the one that chooses the best epoch, so of classes the error, as in the paper of ResNets; "" before the
+    first epoch."""
 
-    def heard(self, loss: float, patience: int) -> None:
-        """Take the validation loss of an epoch in."""
-        if loss < self.best * (1 - _LEAST_GAIN):
-            self.best, self.waited = loss, 0
+    def heard(self, value: float, patience: int) -> None:
+        """Take the score of an epoch in; lower is better."""
+        if value < self.best * (1 - _LEAST_GAIN):
+            self.best, self.waited = value, 0
             return
         self.waited += 1
         if self.waited >= patience:
@@ -36,8 +39,9 @@ class Plateau:
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> "Plateau":
-        """The one that `as_json` wrote."""
-        return cls(math.inf if record["best"] is None else record["best"], record["waited"], record["drops"])
+        """The one that `as_json` wrote; one that names no score is of a boda that listened to the loss."""
+        best = math.inf if record["best"] is None else record["best"]
+        return cls(best, record["waited"], record["drops"], record.get("score", "loss"))
 
 
 def rate(preset: Preset, step: int, steps: int, plateau: Plateau) -> float:

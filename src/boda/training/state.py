@@ -69,11 +69,18 @@ class State:
             | {f"train_{name}": learned[name] for name in scores}
             | {f"validation_{name}": value for name, value in scores.items()}
         )
-        self.plateau.heard(scores["loss"], preset.patience_of_plateau)
+        self.plateau.score = self.plateau.score or primary
+        self.plateau.heard(scores[self.plateau.score], preset.patience_of_plateau)
         better = scores[primary] < self.best
         self.best, self.waited = (scores[primary], 0) if better else (self.best, self.waited + 1)
         self.ended = preset.patience is not None and self.waited >= preset.patience
         self.epoch, self.batch, self.sums, self.seen = self.epoch + 1, 0, {}, 0
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether all numbers are: weights, averages, what the optimiser remembers."""
+        floats = [tensor for tensor in self.tensors().values() if tensor.is_floating_point()]
+        return bool(torch.stack([torch.isfinite(tensor).all().cpu() for tensor in floats]).all())
 
     def tensors(self) -> dict[str, Tensor]:
         """All that is tensors; torch's generators among them."""

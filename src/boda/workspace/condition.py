@@ -186,9 +186,9 @@ class _Parser:
         if self._next.kind == "end":
             raise Refused("where: the condition is empty; write such as \"label == 'cat' and score > 5\"")
         found = self._joined("or")
-        if self._next.kind != "end":
-            chained = self._next.said in _SIGNS
-            self._refuse("join comparisons by and" if chained else "expected and, or, or the end")
+        left = self._next
+        if left.kind != "end":
+            self._refuse("join comparisons by and" if left.said in _SIGNS else "expected and, or, or the end")
         return found
 
     def _joined(self, word: Literal["and", "or"]) -> Condition:
@@ -261,18 +261,18 @@ class _Parser:
 
     def _operand(self) -> Column | Value:
         token = self._next
+        if token.kind in {"sign", "end"} or (token.kind == "word" and token.said not in {"true", "false"}):
+            null = token.said == "null"
+            self._refuse("nothing compares with null: write is null" if null else "expected a column or a value")
+        self._take()
         match token.kind:
             case "name":
-                return Column(self._take().said, token.place)
-            case "text":
-                return Value(self._take().said, token.place)
+                return Column(token.said, token.place)
             case "number":
-                return Value(self._number(self._take()), token.place)
-            case "word" if token.said in {"true", "false"}:
-                return Value(self._take().said == "true", token.place)
-            case "word" if token.said == "null":
-                self._refuse("nothing compares with null: write is null")
-        self._refuse("expected a column or a value")
+                return Value(self._number(token), token.place)
+            case "text":
+                return Value(token.said, token.place)
+        return Value(token.said == "true", token.place)
 
     def _number(self, token: _Token) -> int | float:
         """A whole number where it is written as one and 64 bits hold it."""

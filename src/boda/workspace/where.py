@@ -92,15 +92,19 @@ class _Evaluated:
         return found.data
 
     def _comparison(self, one: Comparison) -> Any:
+        import pyarrow as pa
         import pyarrow.compute as pc
 
         left, right = self._operand(one.left), self._operand(one.right)
-        left, right = self._timed(left, right, one.right), self._timed(right, left, one.left)
+        left, right = self._timed(left, right, one.left), self._timed(right, left, one.right)
         if "other" in {left.kind, right.kind} or left.kind != right.kind:
             refuse_at(self._text, one.place, _why_not(one, left.kind, right.kind))
         if left.kind == "truth values" and one.sign not in {"==", "!="}:
             refuse_at(self._text, one.place, "truth values have no order: use == or !=")
-        return pc.call_function(_FUNCTIONS[one.sign], [left.data, right.data])
+        sides = [left.data, right.data]
+        if left.kind == "numbers" and left.data.type != right.data.type:
+            sides = [side.cast(pa.float64(), safe=False) for side in sides]
+        return pc.call_function(_FUNCTIONS[one.sign], sides)
 
     def _membership(self, one: Membership) -> Any:
         import pyarrow as pa

@@ -141,7 +141,11 @@ def sheet(lines: Sequence[Sequence[Example]], pictures: Mapping[int, Picture], t
 
 def _enlarged(picture: Image.Image) -> Image.Image:
     times = max(1, _SIDE // max(picture.size))
-    return picture if times == 1 else picture.resize((picture.width * times, picture.height * times), Image.NEAREST)
+    return (
+        picture
+        if times == 1
+        else picture.resize((picture.width * times, picture.height * times), Image.Resampling.NEAREST)
+    )
 
 
 def as_png(picture: Image.Image) -> bytes:

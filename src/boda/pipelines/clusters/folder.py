@@ -88,7 +88,7 @@ class Folder:
         self._note({name: [digest] for name, digest in new.items()})
 
     def _note(self, files: Mapping[str, Sequence[str]]) -> None:
-        """Put digests on the list: before a file is written both the old and the new one, so that a stop costs nothing."""
+        """Put digests on the list; before a file is written its old and its new one, so that a stop costs nothing."""
         self._listed |= {name: list(digests) for name, digests in files.items()}
         text = json.dumps({"made_by": _MARK, "files": dict(sorted(self._listed.items()))}, indent=1)
         write_whole(self.path / LIST, lambda file: file.write(text.encode()))

@@ -58,6 +58,8 @@ class Tour:
     quarantine: str
     """What is said over the table of the quarantine."""
     written: Written | None = None
+    small: Path | None = None
+    """A folder of small images that an autoencoder learns."""
 
     def lead(self, embedded: int, found: LeaveOneOut) -> str:
         """The first sentences of the page."""
@@ -92,6 +94,7 @@ def offline_tour(to: Path, digits: int | None) -> Tour:
             f"is set aside alone, with the reason, and the run goes on."
         ),
         written=written,
+        small=written.folder / "digits",
     )
 
 

@@ -159,7 +159,7 @@ def _spread(head: Head, expected: Answers) -> float:
     """What differences of a number are measured by: its standard deviation in training, where rows are known."""
     if head.target.kind == "ratings":
         return float(np.ptp(head.target.levels)) or 1.0
-    known = head.trained.out_of_fold
+    known = head.trained.out_of_fold[head.trained.folds >= 0]
     return float(known.std() if len(known) else np.abs(expected.points).max(initial=0)) or 1.0
 
 

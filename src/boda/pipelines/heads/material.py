@@ -18,6 +18,7 @@ from boda.heads.inputs import FeatureInput, Inputs, Rows, Scaling
 from boda.heads.learner import Learner
 from boda.heads.target import Kind, Target
 from boda.keys import shown
+from boda.pipelines.health.known import known_copies
 from boda.workspace.workspace import Workspace
 
 Method: TypeAlias = Literal["auto", "linear", "mlp"]
@@ -104,7 +105,7 @@ class Material:
     assembled: Assembled
     target: Target
     copies: npt.NDArray[np.int64]
-    """(n,); equal files and near-duplicates are one group."""
+    """(n,); equal files and near-duplicates are one group, those of a kept inspection too."""
     group_column: str | None
     groups: npt.NDArray[np.int64]
     """(n,); what must stay on one side: copies, and the rows of one value of the column."""
@@ -181,6 +182,7 @@ def gather(workspace: Workspace, plan: Plan) -> Material:
     for name in [*asked_of, *([column] if column is not None else [])]:
         assembled.refuse_disagreement(name)
     copies, not_compared = copies_of(assembled)
+    copies = join(copies, sharing(known_copies(workspace, assembled.files())))
     groups = copies
     if column is not None:
         groups = join(copies, columns.texts(assembled.table, column))

@@ -52,8 +52,7 @@ class Collection:
 
     def sizes(self, name: str) -> npt.NDArray[np.float64]:
         """(n,) `width` or `height` in pixels; NaN where nobody knows."""
-        found = np.array([value or np.nan for value in self.table[name].to_pylist()], np.float64)
-        return found
+        return np.array([value or np.nan for value in self.table[name].to_pylist()], np.float64)
 
 
 def collect(workspace: Workspace, recipe: Recipe | None) -> Collection:

@@ -48,10 +48,11 @@ FACTS = np.dtype(
         ("blur", "<f4"),
     ]
 )
-"""SHA-256 of the file; its perceptual hashes; 5 % of the pixels are darker than `low`, lighter than `high` (of 255); its
-blur effect."""
+"""SHA-256 of the file; its perceptual hashes; 5 % of the pixels are darker than `low`, and 5 % lighter than `high`, of
+255; its blur effect."""
 
 _TAIL = 5.0
+_GONE = "the source of the images is not there"
 _Facts = npt.NDArray[np.void]
 _WIDTH = -(-FACTS.itemsize // 3)
 
@@ -77,23 +78,20 @@ def measured(collection: Collection, *, keep: bool) -> Measured:
         keep: new facts in the workspace.
 
     Raises:
-        Refused: the source is not there, and nothing is kept.
+        Refused: no image can be read, and nothing is kept.
         DecoderBroken: decoders die on everything here.
         Busy, DiskTrouble: facts cannot be kept now.
     """
     kept = _kept(collection.workspace, collection.recipe)
     todo = [int(row) for row in collection.distinct if collection.contents[row] not in kept]
     source = source_of(collection.workspace)
-    notes = []
     fresh: dict[bytes, np.void] = {}
-    if todo and source is None:
-        if not kept:
-            raise Refused("the pixels were not looked at: the source of the images is not there")
-        notes.append(f"{len(todo):,} images were not looked at: their source is not there")
-    elif todo and source is not None:
-        fresh, more = _pass(collection, source, todo)
-        notes += more
+    notes: list[str] = []
+    if todo:
+        fresh, notes = _pass(collection, source, todo) if source is not None else ({}, [_GONE])
     every = kept | fresh
+    if not every:
+        raise Refused(f"the pixels were not looked at: {'; '.join(notes)}")
     if fresh and keep:
         _keep(collection, every)
     facts, known = np.zeros(len(collection), FACTS), np.zeros(len(collection), bool)

@@ -8,14 +8,14 @@ import numpy.typing as npt
 
 from boda.errors import Refused
 from boda.evaluation.weighted import Floats
-from boda.health.label_errors import LabelErrors, label_errors
 from boda.heads.asking import Asked
 from boda.heads.crossfit import cross_fit
 from boda.heads.logistic import Logistic
+from boda.health.label_errors import LabelErrors, label_errors
 from boda.keys import shown
-from boda.pipelines.health.finding import Finding, Found
 from boda.pipelines.heads.judging import held_out_points
 from boda.pipelines.heads.material import Material, Plan, gather
+from boda.pipelines.health.finding import Finding, Found
 from boda.recipe import Recipe
 from boda.workspace.workspace import Workspace
 
@@ -64,10 +64,10 @@ def held_out(workspace: Workspace, column: str, recipes: Sequence[Recipe], *, fo
         _, fit = cross_fit(material.inputs, first.target, Logistic(), numbers, groups=first.groups, rng=rng)
         said.append(held_out_points(first.target, fit.out_of_fold, numbers))
     given = first.target.values
-    learned = np.array([np.isin(given[numbers == fold], given[numbers != fold]) for fold in range(folds)], dtype=object)
     judged = np.zeros(len(first), bool)
-    for fold, known in enumerate(learned):
-        judged[numbers == fold] = known.astype(bool)
+    for fold in range(folds):
+        away = numbers == fold
+        judged[away] = np.isin(given[away], given[~away])
     return HeldOut(first, np.mean(said, axis=0), judged)
 
 
@@ -95,9 +95,9 @@ def mislabelled(
         images.append(Found(keys[row], reason, float(errors.margin[place]), details=details))
     told = (
         f"confident learning: {found.material.plan.folds} folds of heads on "
-        f"{', '.join(shown(one.name or one.id) for one in recipes)}, each asked of images that it had not seen; a label "
-        "is doubted where another class is above its own usual probability, as many of each pair of classes as their "
-        "joint counts say"
+        f"{', '.join(shown(one.name or one.id) for one in recipes)}, each asked of images that it had not seen; a "
+        "label is doubted where another class is above its own usual probability, as many of each pair of classes as "
+        "their joint counts say"
     )
     return Finding("label errors", "labels", tuple(images), len(rows), told, _notes(found)), errors
 

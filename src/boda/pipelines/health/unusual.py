@@ -27,8 +27,8 @@ def outlying(collection: Collection, *, seed: int) -> Finding:
     )
     among = f", among {REFERENCE:,} drawn ones" if len(rows) > REFERENCE else ""
     told = (
-        f"the {found.k}th nearest neighbour{among} is further than {found.limit:.2f} (1 less the cosine of features, "
-        f"less the mean of all): {FAR:g} robust deviations above the median of its logarithm"
+        f"the {found.k}th nearest neighbour{among} is further than {found.limit:.2f} (1 less the cosine of features): "
+        f"{FAR:g} robust deviations above the median of its logarithm"
     )
     return Finding("outliers", "outliers", images, len(rows), told)
 
@@ -54,8 +54,6 @@ def poor(collection: Collection, measured: Measured | None) -> list[Finding]:
 
 
 def _finding(collection: Collection, one: Faults, notes: tuple[str, ...]) -> Finding:
-    images = tuple(
-        Found(collection.keys[row], one.reason(row), float(one.values[row])) for row in one.rows.tolist()
-    )
+    images = tuple(Found(collection.keys[row], one.reason(row), float(one.values[row])) for row in one.rows.tolist())
     notes = (*notes, *((one.note,) if one.note else ()))
     return Finding(one.fault, "quality", images, int(np.isfinite(one.values).sum()), one.told_by, notes)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from boda.arrays import Features, Pixels
-from boda.encoders.trained import WEIGHTS, read_network
+from boda.encoders.trained import kept_weights, read_network
 from boda.encoders.weights import load_into, read_weights
 from boda.errors import NotFound, Refused
 from boda.keys import shown
@@ -38,7 +38,7 @@ class Autoencoding:
         if not isinstance(plan, NetworkPlan) or not plan.is_autoencoder:
             raise Refused(f"{shown(str(folder))}: is a {plan.name}, which gives no images back")
         self.plan = plan
-        file = folder / WEIGHTS if epoch is None else RunFolder(folder).epoch_file(epoch)
+        file = kept_weights(folder) if epoch is None else RunFolder(folder).epoch_file(epoch)
         if not file.is_file():
             raise NotFound(f"{shown(str(folder))}: the network of epoch {epoch} was not kept; train with keep_epochs")
         self._network: Any = build(self.plan)

@@ -1,37 +1,46 @@
 """A run's folder: what is trained, where it is, its curves, and the network of its best epoch.
 
-- `run.json`: what is trained on what: network, preset, target, seed, digests
-- `last.json`, `last-*.safetensors`: everything that is needed to go on
+- `run.json`: what is trained on what: network, preset, target, seed, digests; and how to ask for it again
+- `last.json`, `last-*.safetensors`: everything that is needed to go on, at the end of an epoch
+- `within.json`, `within-*.safetensors`: the same, in the midst of the next epoch; gone when that is over
 - `network.json`, `network.safetensors`: the network of the best epoch; with them the folder is an encoder
 - `epoch-0003.safetensors`: the network after that epoch, of those that were to be kept; 0: as it began
 - `history.csv`, `curves.png`: of every epoch
 - `reconstructions.png`: of an autoencoder, images beside what it made of them
 - `split.csv`: which images were learned from, and which chose the best epoch
 - `seconds.json`, `comparison.json`: of fine-tuned networks how long it was trained, and against the frozen encoder
-- `head/`, `fold-1/`, ...: of fine-tuned networks the head as of `boda.predict`, and the run of each fold
+- `head/`: of a ResNet or a fine-tuned network, its head as of `boda.predict`
+- `fold-1/`, ...: of fine-tuned networks the run of each fold
 - `unreadable.csv`: images that could not be used, and why; only where there are some
 """
 
 import csv
+import hashlib
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from boda.encoders.trained import FORMAT, NETWORK, WEIGHTS
+from boda.encoders.trained import FORMAT, NETWORK, WEIGHTS, file_digest, kept_weights
 from boda.errors import Damaged, NotFound, Refused
 from boda.keys import shown, to_text
 from boda.models.plan import AnyPlan
 from boda.pixels.spec import PixelSpec
+from boda.training.preset import Preset
 from boda.unreadable import Unreadable
 from boda.workspace.atomic import write_whole
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-RUN, LAST, HISTORY, CURVES = "run.json", "last", "history.csv", "curves.png"
-RECONSTRUCTIONS = "reconstructions.png"
+    from boda.training.checkpoint import Saved
+
+RUN, LAST, WITHIN, HISTORY, CURVES = "run.json", "last", "within", "history.csv", "curves.png"
+RECONSTRUCTIONS, HEAD_FOLDER = "reconstructions.png", "head"
+_PRESET = json.loads(json.dumps({one.name: one.default for one in fields(Preset) if one.default is not MISSING}))
+"""What every field of a preset is where nobody asks for it."""
 SPLIT, UNREADABLE, SECONDS, COMPARISON = "split.csv", "unreadable.csv", "seconds.json", "comparison.json"
 
 
@@ -41,11 +50,15 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def begin(self, record: Mapping[str, Any]) -> None:
+    def begin(self, record: Mapping[str, Any], *, asked: Mapping[str, Any] | None = None) -> None:
         """Say what is trained here, or find that it is the same.
+
+        A run of an older boda says less: what its record does not name is taken as it is now, and a preset's field
+        that it does not name as nobody had asked for it.
 
         Args:
             record: plain JSON; whatever must not change while the run goes on.
+            asked: plain JSON, with which the same can be asked for again.
 
         Raises:
             NotFound: the folder above is not there.
@@ -58,15 +71,17 @@ class RunFolder:
             if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
                 raise Refused(f"{shown(str(self.path))}: is there already and is no run; give another --to")
             self.path.mkdir(exist_ok=True)
-            self._write(RUN, _text(record))
+            self._write(RUN, _text(record if asked is None else {**record, "asked": asked}))
             return
-        differs = [name for name in record if there.get(name) != json.loads(json.dumps(record[name]))]
-        if differs:
-            what = differs[0]
-            raise Refused(
-                f"{shown(str(self.path))}: a run with another {what} ({_short(there.get(what))} there, "
-                f"{_short(record[what])} now); give another --to, or what it was begun with"
-            )
+        now = json.loads(json.dumps(record))
+        if "preset" in there:
+            there["preset"] = _PRESET | there["preset"]
+        for what in now:
+            if what in there and there[what] != now[what]:
+                raise Refused(
+                    f"{shown(str(self.path))}: a run with another {what} ({_difference(there[what], now[what])}); give "
+                    "another --to, or what it was begun with"
+                )
 
     def record(self) -> dict[str, Any] | None:
         """What is trained here; None where nothing is.
@@ -78,10 +93,47 @@ class RunFolder:
         if not place.is_file():
             return None
         try:
-            found: dict[str, Any] = json.loads(place.read_bytes())
+            found = json.loads(place.read_bytes())
         except ValueError as error:
             raise Damaged(f"{shown(str(place))}: cannot be read ({error}); train into another folder") from error
+        if not isinstance(found, dict):
+            raise Damaged(f"{shown(str(place))}: is no record of a run; train into another folder")
         return found
+
+    @property
+    def begun_with_weights(self) -> str | None:
+        """The digest of the weights of another run that this one began with, once it holds a state of its own."""
+        there = self.record()
+        return there.get("init") if there is not None and (self.path / f"{LAST}.json").is_file() else None
+
+    def stopped_at(self) -> "Saved | None":
+        """The latest state that can be read back; None where there is none.
+
+        One in the midst of an epoch that is damaged costs that part of the epoch and changes nothing.
+
+        Raises:
+            Damaged: that of the end of an epoch is not what was written.
+        """
+        from boda.training import checkpoint
+
+        last = checkpoint.load(self.path, LAST)
+        try:
+            within = checkpoint.load(self.path, WITHIN) if last is not None and self.has_network else None
+        except Damaged:
+            within = None
+        if last is None or within is None or within.record["step"] <= last.record["step"]:
+            return last
+        return within
+
+    def keep_state(self, tensors: Mapping[str, "Tensor"], record: Mapping[str, Any]) -> None:
+        """Keep a state; the one of the last whole epoch stays beside one in the midst of an epoch."""
+        from boda.training import checkpoint
+
+        if record["batch"]:
+            checkpoint.save(self.path, WITHIN, tensors, record)
+        else:
+            checkpoint.save(self.path, LAST, tensors, record)
+            checkpoint.remove(self.path, WITHIN)
 
     def keep_network(
         self,
@@ -90,6 +142,8 @@ class RunFolder:
         classes: Sequence[str],
         pixels: PixelSpec,
         scores: Mapping[str, float],
+        *,
+        facts: Mapping[str, Any] | None = None,
     ) -> None:
         """Keep the network of the best epoch so far.
 
@@ -99,16 +153,30 @@ class RunFolder:
             classes: one an output; empty where it is no classifier.
             pixels: what it sees.
             scores: of that epoch.
+            facts: of the target, as plain JSON: what its outputs mean.
         """
-        self._write(WEIGHTS, _serialised(tensors))
+        data, there = _serialised(tensors), self.path / WEIGHTS
         record = {
             "format": FORMAT,
             "network": plan.as_json(),
             "classes": list(classes),
             "pixels": pixels.as_json(),
             "scores": dict(scores),
+            "target": dict(facts or {}),
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "replaces": file_digest(there) if there.is_file() else None,
         }
-        self._write(NETWORK, _text(record))
+        files = [(NETWORK, _text(record)), (WEIGHTS, data)]
+        for name, content in files if (self.path / NETWORK).is_file() else reversed(files):
+            self._write(name, content)
+
+    @property
+    def has_network(self) -> bool:
+        """Whether the network of the best epoch is here as it was written."""
+        try:
+            return (self.path / NETWORK).is_file() and kept_weights(self.path).is_file()
+        except (NotFound, Damaged, ValueError):
+            return False
 
     def kept_scores(self) -> dict[str, float]:
         """Of the epoch whose network is kept."""
@@ -176,8 +244,14 @@ class RunFolder:
 
 
 def weights_at(run: Path) -> tuple[Path, Path]:
-    """The folder of a run and the weights that are meant: those of its best epoch, or the file of a kept one."""
-    return (run.parent, run) if run.is_file() else (run, run / WEIGHTS)
+    """The folder of a run and the weights that are meant: those of its best epoch, or the file of a kept one.
+
+    Raises:
+        NotFound, Damaged: as `boda.encoders.trained.kept_weights`.
+    """
+    if run.is_file():
+        return run.parent, run
+    return run, kept_weights(run) if (run / NETWORK).is_file() else run / WEIGHTS
 
 
 def _serialised(tensors: Mapping[str, "Tensor"]) -> bytes:
@@ -189,6 +263,15 @@ def _serialised(tensors: Mapping[str, "Tensor"]) -> bytes:
 
 def _text(record: Mapping[str, Any]) -> bytes:
     return json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False).encode()
+
+
+def _difference(there: Any, now: Any) -> str:
+    """What two records differ in: of those with fields these alone, of digests that they do."""
+    if isinstance(there, dict) and isinstance(now, dict):
+        names = [name for name in {**there, **now} if there.get(name) != now.get(name)]
+        said = [f"{name} {_short(there.get(name))} there, {_short(now.get(name))} now" for name in names[:3]]
+        return "; ".join(said) + ("; ..." if len(names) > 3 else "")
+    return f"{_short(there)} there, {_short(now)} now"
 
 
 def _short(value: Any) -> str:

@@ -1,9 +1,11 @@
 """Gathering: a source or a workspace becomes images in memory or on disk, with their targets, in two parts."""
 
 import hashlib
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,12 +17,12 @@ from boda.heads import columns
 from boda.heads.asking import Asked, read_target
 from boda.heads.inputs import Rows
 from boda.heads.target import Target
-from boda.keys import shown, to_bytes
+from boda.keys import shown, to_bytes, to_json
 from boda.pipelines.decoded import cores, decoded
 from boda.pixels.prepare import prepare, prepare_at_most
 from boda.pixels.spec import PixelSpec
-from boda.sources.base import ImageRef, Source, Unlistable
-from boda.unreadable import Unreadable
+from boda.sources.base import ImageRef, Source, Unlistable, root_text
+from boda.unreadable import BadImage, Unreadable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,6 +31,15 @@ if TYPE_CHECKING:
 
 LARGEST = 4 << 30
 """Bytes of pixels that are kept in memory."""
+_MOST_SHARED = 0.05
+"""Of the images that choose the best epoch, at most this share may be learned from too: collections hold a few copies
+of their own, a folder that is given twice holds nothing else."""
+_FOLDS = 20
+"""The finest parts that a share of the rows is made of."""
+_ROUNDING = 1e-6
+"""Of a share: a tenth in float32 is a tenth."""
+_LEAST_SIDE = 0.25
+"""Of the side that the network sees: what is enlarged from less shows nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,10 +51,14 @@ class Listing:
     table: "pa.Table"
     """A row for each of `refs`, with `key` and what is known of it."""
     unreadable: dict[str, Unreadable] = field(default_factory=dict)
+    contents: dict[str, bytes] = field(default_factory=dict)
+    """SHA-256 of the bytes of each image that was decoded."""
+    sides: dict[str, int] = field(default_factory=dict)
+    """Short side of each of these, in pixels."""
 
     def take(self, rows: Rows) -> "Listing":
         """Only these."""
-        return Listing(self.source, tuple(self.refs[row] for row in rows), self.table.take(rows), self.unreadable)
+        return replace(self, refs=tuple(self.refs[row] for row in rows), table=self.table.take(rows))
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +75,21 @@ class Gathered:
     training: Rows
     validation: Rows
     unreadable: dict[str, Unreadable]
+    contents: tuple[bytes, ...] = ()
+    """(n,) SHA-256 of the bytes of each."""
+    small: "Small | None" = None
+    """Those of them that are smaller than what the network sees."""
+
+    @property
+    def content(self) -> str:
+        """Of the bytes of all images: what a run that goes on must find again."""
+        return hashlib.sha256(b"".join(self.contents)).hexdigest()
+
+    @property
+    def shared(self) -> list[str]:
+        """Validation images whose bytes are learned from too."""
+        learned = {self.contents[row] for row in self.training}
+        return [self.names[row] for row in self.validation if self.contents[row] in learned]
 
     @property
     def digest(self) -> str:
@@ -72,13 +102,17 @@ class Gathered:
         return found.hexdigest()
 
     def beside(self, other: "Gathered") -> "Gathered":
-        """All of these to be learned from, all of the other images to choose the best epoch by."""
+        """All of these to be learned from, all of the other images to choose the best epoch by.
+
+        Raises:
+            Refused: many of them are learned from too, whatever they are called.
+        """
         from boda.training.images import After
 
         before, names, target = len(self.names), (*self.names, *other.names), self.target
         if target is not None and other.target is not None:
             target = replace(target, values=np.concatenate([target.values, other.target.values]))
-        return Gathered(
+        found = Gathered(
             images=self.images,
             held=After(other.held, before, names),
             names=names,
@@ -86,7 +120,58 @@ class Gathered:
             training=np.arange(before),
             validation=np.arange(before, len(names)),
             unreadable=self.unreadable | {f"{key} (validation)": why for key, why in other.unreadable.items()},
+            contents=self.contents + other.contents,
+            small=Small.of_both(self.small, other.small),
         )
+        shared = found.shared
+        if len(shared) > _MOST_SHARED * len(other.names):
+            raise Refused(
+                f"validation: {len(shared):,} of its {len(other.names):,} images are learned from too, as "
+                f"{shown(shared[0])}; give others, or a share of them"
+            )
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Small:
+    """Images that are smaller than what the network sees, so that they are enlarged."""
+
+    count: int
+    smallest: str
+    """The key of the smallest."""
+    side: int
+    """Its short side in pixels."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {"count": self.count, "smallest": to_json(self.smallest), "side": self.side}
+
+    @classmethod
+    def of_both(cls, one: "Small | None", other: "Small | None") -> "Small | None":
+        """Of two listings together."""
+        if one is None or other is None:
+            return one or other
+        smallest = min(one, other, key=lambda small: small.side)
+        return replace(smallest, count=one.count + other.count)
+
+
+def small_among(sides: Mapping[str, int], side: int) -> Small | None:
+    """Images that have to be enlarged for a network that sees this side; None where there are none.
+
+    Raises:
+        Refused: one is so small that it would show nothing; names it, and the side that it would do for.
+    """
+    small = {key: short for key, short in sides.items() if short < side}
+    if not small:
+        return None
+    smallest = min(small, key=lambda key: small[key])
+    short = small[smallest]
+    if short < _LEAST_SIDE * side:
+        raise Refused(
+            f"{shown(smallest)}: its short side is {short} pixels, too few for a network that sees {side}: give "
+            f"--size {max(8, short)}, or leave it out"
+        )
+    return Small(len(small), smallest, short)
 
 
 def listing_of(source: Source) -> Listing:
@@ -104,7 +189,7 @@ def listing_of(source: Source) -> Listing:
         else:
             refs.append(entry)
     if not refs:
-        raise NothingEmbedded("no images here to learn from")
+        raise NothingEmbedded(f"{shown(root_text(source.description))}: no images here to learn from")
     keys = pa.array([to_bytes(ref.key) for ref in refs], pa.binary())
     table = pa.table({"key": keys})
     known = source.columns()
@@ -115,27 +200,33 @@ def listing_of(source: Source) -> Listing:
     return Listing(source, tuple(refs), table, unreadable)
 
 
-def known_targets(listing: Listing, asked: Asked | None) -> tuple[Listing, Target | None]:
+def known_targets(listing: Listing, asked: Asked | None, *, each: int = 2) -> tuple[Listing, Target | None]:
     """Only what has a target; all of it where none is asked for.
+
+    Args:
+        listing: of everything.
+        asked: the target.
+        each: images that a class needs at least.
 
     Raises:
         NotFound: no such column.
-        Refused: nothing to learn, or a class with one image.
+        Refused: nothing to learn, or a class with fewer images.
     """
     if asked is None:
         return listing, None
     rows, target = read_target(listing.table, asked)
     kept = listing.take(rows)
-    refuse_lonely_classes(target, [ref.key for ref in kept.refs])
+    refuse_lonely_classes(target, [ref.key for ref in kept.refs], each=each)
     return kept, target
 
 
-def refuse_lonely_classes(target: Target, keys: Sequence[str]) -> None:
+def refuse_lonely_classes(target: Target, keys: Sequence[str], *, each: int = 2) -> None:
     """A class needs an image to be learned from and another to be tested on.
 
     Args:
         target: n rows.
         keys: (n,) of the images.
+        each: images that a class needs; 1 where others choose the best epoch.
 
     Raises:
         Refused: a class has fewer; names it, and its image.
@@ -144,11 +235,13 @@ def refuse_lonely_classes(target: Target, keys: Sequence[str]) -> None:
         return
     counts = np.bincount(target.values, minlength=len(target.names))
     place = int(counts.argmin())
-    if counts[place] < 2:
+    if counts[place] < each:
         where = "".join(f" ({shown(keys[row])})" for row in np.flatnonzero(target.values == place).tolist())
+        images = "no image that can be decoded" if not counts[place] else f"{counts[place]} image{where}"
+        why = "one has to be learned from and another tested on" if each > 1 else "one has to be learned from"
         raise Refused(
-            f"target {shown(target.name)!r}: class {shown(target.names[place])!r} has {counts[place]} image{where}; "
-            "one has to be learned from and another tested on: add images, or leave the class out"
+            f"target {shown(target.name)!r}: class {shown(target.names[place])!r} has {images}; {why}: add images, or "
+            "leave the class out"
         )
 
 
@@ -186,26 +279,48 @@ def divided(
     Args:
         target: of these rows.
         rows: how many.
-        share: of the validation rows, between 0 and 0.5.
+        share: of the validation rows, above 0, at most 0.5: so many at most, of few rows two at the least.
         groups: rows that agree here stay together.
         seed: of the division.
 
     Raises:
         Refused: the share makes no sense, or there are too few rows or groups.
     """
-    if not 0 < share <= 0.5:
-        raise Refused(f"validation={share}: it must be a share above 0, at most 0.5")
+    refuse_share(share)
     if rows < 4:
         raise Refused(f"{rows} images are too few: some must be learned from, others tested on")
-    folds = max(2, min(round(1 / share), rows // 2))
     strata = None
     if target is not None:
         strata = strata_of(target.kind, target.values, levels=target.levels)
     numbered = None if groups is None else np.unique(np.array([str(one) for one in groups]), return_inverse=True)[1]
-    if numbered is not None and len(np.unique(numbered)) < folds:
-        raise Refused(f"{len(np.unique(numbered))} groups are too few to keep {share:.0%} of the rows apart")
+    units = rows if numbered is None else len(np.unique(numbered))
+    held, folds = _parts(share, min(rows // 2, units))
+    if units < 2 or (units < rows // 2 and held > (share + _ROUNDING) * folds):
+        raise Refused(f"{units} groups are too few to keep {share:.0%} of the rows apart")
     found = split(rows, folds=folds, strata=strata, groups=numbered, rng=np.random.default_rng([seed, 12]))
-    return np.flatnonzero(found != 0), np.flatnonzero(found == 0)
+    return np.flatnonzero(found >= held), np.flatnonzero(found < held)
+
+
+def refuse_share(share: Any) -> None:
+    """Of the rows that choose the best epoch.
+
+    Raises:
+        Refused: it is none.
+    """
+    if isinstance(share, bool) or not isinstance(share, Real) or not 0 < float(share) <= 0.5:
+        raise Refused(f"validation={share}: it must be a share above 0, at most 0.5")
+
+
+def _parts(share: float, most: int) -> tuple[int, int]:
+    """How many of how many equal parts come nearest to a share from below; 1 of as many as there can be, else.
+
+    >>> _parts(0.1, 500), _parts(0.3, 500), _parts(0.4, 500), _parts(0.01, 500), _parts(0.1, 4)
+    ((1, 10), (3, 10), (2, 5), (1, 100), (1, 4))
+    """
+    finest = min(max(_FOLDS, math.ceil(1 / share - _ROUNDING)), max(2, most))
+    held = {folds: int((share + _ROUNDING) * folds) for folds in range(2, finest + 1)}
+    folds = max(held, key=lambda one: (round(held[one] / one, 9), -one))
+    return (held[folds], folds) if held[folds] else (1, finest)
 
 
 def in_memory(listing: Listing, spec: PixelSpec, *, workers: int | None = None) -> tuple["Images", Rows, Listing]:
@@ -230,21 +345,13 @@ def in_memory(listing: Listing, spec: PixelSpec, *, workers: int | None = None) 
             "--size, or fewer images"
         )
     pixels = np.empty((len(listing.refs), height, width, 3), np.uint8)
-    fine: list[int] = []
-    unreadable, row = dict(listing.unreadable), 0
-    for page in decoded(listing.source, listing.refs, spec, workers=workers or cores()):
-        for place, verdict in enumerate(page.verdicts):
-            if verdict is None:
-                pixels[len(fine)] = page.pixels[place]
-                fine.append(row + place)
-            else:
-                unreadable[page.refs[place].key] = verdict
-        row += len(page.refs)
-    _refuse_none(fine, listing, unreadable)
-    rows = np.array(fine, np.intp)
-    names = [listing.refs[place].key for place in fine]
-    left = Listing(listing.source, listing.refs, listing.table, unreadable)
-    return InMemory(torch.from_numpy(pixels[: len(fine)]), names), rows, left
+
+    def keep(place: int, decoded: Pixels) -> None:
+        pixels[place] = decoded
+
+    rows, left = _decoded(listing, spec, keep, workers or cores())
+    names = [listing.refs[place].key for place in rows]
+    return InMemory(torch.from_numpy(pixels[: len(rows)]), names), rows, left
 
 
 def from_files(
@@ -265,29 +372,54 @@ def from_files(
 
     count = workers or cores()
     tried = replace(specs[0], resize=(8, 8), crop=None)
-    fine: list[int] = []
-    unreadable, row = dict(listing.unreadable), 0
-    for page in decoded(listing.source, listing.refs, tried, workers=count):
-        for place, verdict in enumerate(page.verdicts):
-            if verdict is None:
-                fine.append(row + place)
-            else:
-                unreadable[page.refs[place].key] = verdict
-        row += len(page.refs)
-    _refuse_none(fine, listing, unreadable)
-    refs = [listing.refs[place] for place in fine]
+    rows, left = _decoded(listing, tried, lambda _place, _decoded: None, count)
+    refs = [listing.refs[place] for place in rows]
     names = [ref.key for ref in refs]
     pool = ThreadPoolExecutor(count)
 
     def images(spec: PixelSpec) -> "Images":
         def read(place: int) -> Pixels:
-            data = listing.source.read(refs[place]).data
-            return prepare(data, spec)[0] if enlarge or spec.crop else prepare_at_most(data, spec)
+            try:
+                data = listing.source.read(refs[place]).data
+                return prepare(data, spec)[0] if enlarge or spec.crop else prepare_at_most(data, spec)
+            except BadImage as bad:
+                why = bad.unreadable
+                said = f"{shown(names[place])}: could be decoded when this began, and cannot any more: {why.reason}"
+                raise BadImage(why.stage, why.code, said) from bad
 
         return FromFiles(read, names, pool)
 
-    left = Listing(listing.source, listing.refs, listing.table, unreadable)
-    return [images(spec) for spec in specs], np.array(fine, np.intp), left
+    return [images(spec) for spec in specs], rows, left
+
+
+def _decoded(
+    listing: Listing, spec: PixelSpec, keep: Callable[[int, Pixels], None], workers: int
+) -> tuple[Rows, Listing]:
+    """Every image decoded once: which can be, and the listing with what is known of these and of the others.
+
+    Args:
+        listing: of all.
+        spec: what is made of them.
+        keep: is given each image that can be used, and its place among these.
+        workers: decoders.
+    """
+    fine: list[int] = []
+    unreadable, contents, sides = dict(listing.unreadable), dict[str, bytes](), dict[str, int]()
+    row = 0
+    for page in decoded(listing.source, listing.refs, spec, workers=workers):
+        for place, verdict in enumerate(page.verdicts):
+            key, content, facts = page.refs[place].key, page.contents[place], page.facts[place]
+            if verdict is not None or content is None or facts is None:
+                assert verdict is not None
+                unreadable[key] = verdict
+                continue
+            keep(len(fine), page.pixels[place])
+            contents[key], sides[key] = content, min(facts.width, facts.height)
+            fine.append(row + place)
+        row += len(page.refs)
+    _refuse_none(fine, listing, unreadable)
+    found = replace(listing, unreadable=unreadable, contents=contents, sides=sides)
+    return np.array(fine, np.intp), found
 
 
 def _refuse_none(fine: Sequence[int], listing: Listing, unreadable: dict[str, Unreadable]) -> None:

@@ -1,9 +1,9 @@
 """Running: a plan and images become a run, which begins or goes on and keeps what it has learned."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -11,19 +11,18 @@ from torch import Tensor, nn
 from boda.encoders.request import find_device
 from boda.encoders.trained import read_network
 from boda.encoders.weights import read_weights
-from boda.errors import MissingExtra, Refused
+from boda.errors import Damaged, MissingExtra, Refused
 from boda.heads.target import Target
 from boda.keys import shown
 from boda.models.plan import AnyPlan, NetworkPlan, build
 from boda.pictures.curves import curves
-from boda.pipelines.networks.folder import LAST, RunFolder, weights_at
+from boda.pipelines.networks.folder import RunFolder, weights_at
 from boda.pipelines.networks.gathering import Gathered
 from boda.pipelines.run.meter import OnProgress, Progress
 from boda.pipelines.run.stopping import stop_on_signals
 from boda.pixels.augment import augmentation_named
 from boda.pixels.augmenting.labels import label_swaps
 from boda.pixels.spec import PixelSpec
-from boda.training import checkpoint
 from boda.training.corruption import spoilt
 from boda.training.crew import crew_here
 from boda.training.data import HeldRows, TrainingRows
@@ -33,6 +32,17 @@ from boda.training.preset import Preset
 from boda.training.state import State
 from boda.training.tasks import Classes, Number, Reconstruction, Shares, Task, tensor_of
 from boda.workspace.locking import held
+
+_AFTER_FEATURES = ("fc.", "classifier.", "decoder.")
+"""What the tensors are called that make no features: a run that begins with another's may lack these."""
+
+
+class Taken(NamedTuple):
+    """What a run began with of another's weights."""
+
+    tensors: int
+    of: int
+    """All that it has; the others are random."""
 
 
 def made(
@@ -46,27 +56,29 @@ def made(
     device: str,
     init: Any = None,
     pairs: Sequence[tuple[str, str]] | None = None,
-) -> tuple[Run, tuple[str, ...]]:
-    """The run as it begins, and its classes.
+) -> tuple[Run, tuple[str, ...], Taken | None]:
+    """The run as it begins, its classes, and what it took over from another.
 
     Weights are drawn from a generator seeded with `seed`; torch's own stays as it was.
+
+    Raises:
+        NotFound, Refused, Damaged: as `begin_as`.
+        Refused: a flip changes what the target says, or batches are too small for the norms.
     """
     crew = crew_here(device)
     place = find_device(device) if crew.accelerator is None else crew.accelerator.device
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = build(plan)
-    if init is not None:
-        begin_as(network, plan, Path(init))
+    _refuse_single(network, preset.batch // crew.size)
+    taken = None if init is None else begin_as(network, plan, Path(init))
     network = network.to(place)
     if preset.channels_last:
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     task, targets, classes = _task(gathered.target, gathered.training, objective, len(gathered.names))
     augmentation = augmentation_named(preset.augmentation).sized(plan.size)
-    named = gathered.target is not None and gathered.target.kind == "number"
-    swaps = label_swaps(
-        augmentation, names=classes, columns=(gathered.target.name,) if named and gathered.target else (), pairs=pairs
-    )
+    columns = () if gathered.target is None else (gathered.target.name,)
+    swaps = label_swaps(augmentation, names=classes, columns=columns, pairs=pairs)
     training = TrainingRows(
         gathered.images,
         targets[torch.from_numpy(gathered.training)],
@@ -98,7 +110,7 @@ def made(
         forward=_forward(plan, task),
         crew=crew,
     )
-    return run, classes
+    return run, classes, taken
 
 
 def go_on(
@@ -114,13 +126,16 @@ def go_on(
     progress: OnProgress | None,
     keep_epochs: Sequence[int] = (),
     beginning_counts: bool = False,
+    facts: Mapping[str, Any] | None = None,
 ) -> State:
     """Train to the end, from what was kept in the folder.
 
-    Where `beginning_counts`, the network as it is given is kept until an epoch is better.
+    Where `beginning_counts`, the network as it is given is kept until an epoch is better. `facts` say what its outputs
+    mean.
 
     Raises:
-        Refused: the loss is no finite number any more; what was kept stays. Or an epoch that should be kept is over.
+        Refused: the loss or a weight is no finite number any more; what was kept stays. Or an epoch that should be kept
+            is over.
         Damaged: what was kept cannot be read.
         Busy: another process trains into this folder.
     """
@@ -134,18 +149,25 @@ def go_on(
             closing.callback(events.close)
         torch.manual_seed(seed)
         state = State.fresh(run.network, run.preset, scales=run.scales)
-        saved = checkpoint.load(folder.path, LAST)
+        saved = folder.stopped_at()
+
+        def keep(row: Mapping[str, float], tensors: Mapping[str, Tensor] | None = None) -> None:
+            folder.keep_network(tensors or run.network.state_dict(), plan, classes, pixels, row, facts=facts)
+
         if saved is not None:
             state.restore(saved)
             _refuse_lost_epochs(folder, state, keep_epochs)
+            if run.crew.leads and (state.history or beginning_counts) and not folder.has_network:
+                _bring_back(run, folder, state, keep)
 
         def finished(state: State) -> None:
+            _refuse_ruined(state)
             if not run.crew.leads:
                 return
             row = state.history[-1]
             with averaged(run.network, state.average):
                 if state.is_best:
-                    folder.keep_network(run.network.state_dict(), plan, classes, pixels, row)
+                    keep(row)
                 if state.epoch in keep_epochs:
                     folder.keep_epoch(state.epoch, run.network.state_dict())
             folder.keep_history(state.history, curves(state.history, title=plan.name))
@@ -154,9 +176,9 @@ def go_on(
                     events.add_scalar(name, value, state.step)
 
         def save(state: State) -> None:
-            if not run.crew.leads:
-                return
-            checkpoint.save(folder.path, LAST, state.tensors(), state.record())
+            _refuse_ruined(state)
+            if run.crew.leads:
+                folder.keep_state(state.tensors(), state.record())
 
         told = _told(progress)
 
@@ -171,14 +193,52 @@ def go_on(
                 scores = validate(run)
                 state.best = scores[run.task.primary]
                 row = {"epoch": 0.0, "step": 0.0} | {f"validation_{name}": one for name, one in scores.items()}
-                folder.keep_network(run.network.state_dict(), plan, classes, pixels, row)
+                keep(row)
             if 0 in keep_epochs and run.crew.leads:
                 folder.keep_epoch(0, run.network.state_dict())
             save(state)
         with stop.after_what_is_in_hand():
             ended = train(run, state, Watch(step=stepped, epoch=finished, save=save, every=every))
         run.crew.wait()
+        if stop.asked:
+            raise KeyboardInterrupt
         return ended
+
+
+def _refuse_ruined(state: State) -> None:
+    """Before anything takes the place of what is good."""
+    if not state.is_finite:
+        raise Refused(
+            f"weights are no finite numbers after step {state.step}: lower the learning rate (--lr), or shorten "
+            "gradients (clip of the preset). What was saved before is kept"
+        )
+
+
+def _bring_back(run: Run, folder: RunFolder, state: State, keep: Callable[..., None]) -> None:
+    """The network of the best epoch, which is gone or not what was written, from what else was kept.
+
+    Raises:
+        Damaged: nothing else has it.
+    """
+    name = f"validation_{run.task.primary}"
+    best = min(state.history, key=lambda row: row[name], default={})
+    if state.is_best and not state.batch:
+        with averaged(run.network, state.average):
+            keep(state.history[-1])
+        return
+    file = folder.epoch_file(round(best.get("epoch", 0)))
+    if not best or best[name] > state.best or not file.is_file():
+        raise Damaged(
+            f"{shown(str(folder.path))}: the network of its best epoch is gone or is not what was written, and nothing "
+            "else here has it; train into another folder"
+        )
+    keep(best, read_weights(file))
+
+
+def _refuse_single(network: nn.Module, batch: int) -> None:
+    """A norm has no deviation of one number."""
+    if batch == 1 and getattr(network, "window", 0) == 1:
+        raise Refused("a batch of 1 image, whose last map is one pixel: give --batch 2, or a larger --size")
 
 
 def _refuse_lost_epochs(folder: RunFolder, state: State, keep_epochs: Sequence[int]) -> None:
@@ -187,7 +247,7 @@ def _refuse_lost_epochs(folder: RunFolder, state: State, keep_epochs: Sequence[i
         raise Refused(f"{shown(str(folder.path))}: epoch {lost[0]} is over and was not kept; train into another folder")
 
 
-def begin_as(network: nn.Module, plan: NetworkPlan, run: Path) -> list[str]:
+def begin_as(network: nn.Module, plan: NetworkPlan, run: Path) -> Taken:
     """Take over the weights of another run, as far as they have a place here.
 
     Args:
@@ -196,11 +256,12 @@ def begin_as(network: nn.Module, plan: NetworkPlan, run: Path) -> list[str]:
         run: folder of the other; its best epoch counts. Or the file of an epoch that was kept there.
 
     Returns:
-        Names of what was taken.
+        How many tensors were taken.
 
     Raises:
         NotFound: no such run.
-        Refused: it is another network, or nothing of it has a place.
+        Refused: it is another network, or its encoder has not a place for all of what makes features here.
+        Damaged: its weights are not what was written.
     """
     folder, file = weights_at(run)
     other, _, _ = read_network(folder)
@@ -208,15 +269,15 @@ def begin_as(network: nn.Module, plan: NetworkPlan, run: Path) -> list[str]:
         raise Refused(f"--init {shown(str(folder))}: is a {other.name}, and what is trained is a {plan.name}")
     state, own = read_weights(file), network.state_dict()
     taken = {name: tensor for name, tensor in state.items() if name in own and own[name].shape == tensor.shape}
-    first = next(iter(own))
-    if first not in taken:
-        there = tuple(state[first].shape) if first in state else "missing"
+    lacking = next((name for name in own if name not in taken and not name.startswith(_AFTER_FEATURES)), None)
+    if lacking is not None:
+        there = tuple(state[lacking].shape) if lacking in state else "missing"
         raise Refused(
-            f"--init {shown(str(folder))}: its {first} is {there}, here it is {tuple(own[first].shape)}: the networks "
-            "must see the same and be as wide"
+            f"--init {shown(str(folder))}: its {lacking} is {there}, here it is {tuple(own[lacking].shape)}: the "
+            "networks must see the same and be as wide"
         )
     network.load_state_dict(taken, strict=False)
-    return list(taken)
+    return Taken(len(taken), len(own))
 
 
 def door_of(pixels: PixelSpec, device: torch.device) -> Callable[[Tensor], Tensor]:

@@ -46,6 +46,8 @@ def tuned_head(
     """
     material, plan = subject.material, subject.material.plan
     target, assembled = material.target, material.assembled
+    column = material.group_column
+    groups = None if column is None else tuple(columns.texts(assembled.table, column).tolist())
     _, head, _ = read_tuned(kept.plan, subject.pixels, kept.folder.path / WEIGHTS)
     first = Wanted(recipe.name, recipe)
     part = FeaturePart(first.name, recipe.id, "standardised", head.mean.numpy(), head.scale.numpy())
@@ -59,13 +61,11 @@ def tuned_head(
         wanted=(first, *material.wanted[1:]),
         preparation=Preparation((part, *kept.preparation.kept[1:])),
         model=model,
-        trained=Trained.unknown(target.outputs),
+        trained=replace(Trained.untested(assembled.keys, assembled.contents, target.outputs), groups=groups),
     )
     if tested is None:
         return found
     outputs, folds = tested
-    column = material.group_column
-    groups = None if column is None else tuple(columns.texts(assembled.table, column).tolist())
     judged = judge(material, CrossFit(model, outputs, folds, (), kept.folder.seconds()), None)
     return replace(
         found,

@@ -5,6 +5,7 @@ so the first step begins where a linear head ends. The network as it begins coun
 nothing better, it is what is kept.
 """
 
+import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -32,11 +33,12 @@ from boda.models.plan import EncoderPlan
 from boda.models.tuned import LinearHead, Tuned
 from boda.pipelines.heads.material import Material, learner_of
 from boda.pipelines.networks.folder import RunFolder
-from boda.pipelines.networks.gathering import Gathered, divided
+from boda.pipelines.networks.gathering import Gathered, divided, refuse_share
 from boda.pipelines.networks.running import door_of, go_on
+from boda.pipelines.networks.trained_head import facts_of
 from boda.pipelines.run.meter import OnProgress
-from boda.pixels.augment import augmentation_named
-from boda.pixels.augmenting.labels import label_swaps
+from boda.pixels.augment import Augmentation, augmentation_named
+from boda.pixels.augmenting.labels import LabelSwaps, label_swaps
 from boda.pixels.spec import PixelSpec
 from boda.training import checkpoint
 from boda.training.data import HeldRows, TrainingRows
@@ -73,7 +75,8 @@ class How:
     """Seconds between two states in the midst of an epoch."""
 
     def __post_init__(self) -> None:
-        """Refuse a word that means nothing."""
+        """Refuse a word that means nothing, and a share that is none."""
+        refuse_share(self.validation)
         if self.norms not in get_args(Norms):
             raise Refused(f"norms is {self.norms!r}; it can be {', '.join(get_args(Norms))}")
 
@@ -91,6 +94,8 @@ class Subject:
     held: Images
     """The same, as the encoder sees them."""
     names: tuple[str, ...]
+    contents: tuple[bytes, ...]
+    """SHA-256 of their bytes."""
     device: torch.device
 
     @property
@@ -171,7 +176,14 @@ def division(subject: Subject, how: How, rows: Rows) -> Gathered:
     share = min(0.5, max(how.validation, 1 / len(np.unique(groups))))
     learned, chosen_by = divided(target, len(rows), share=share, groups=groups.tolist(), seed=how.seed)
     return Gathered(
-        subject.images, subject.held, subject.names, subject.material.target, rows[learned], rows[chosen_by], {}
+        subject.images,
+        subject.held,
+        subject.names,
+        subject.material.target,
+        rows[learned],
+        rows[chosen_by],
+        {},
+        subject.contents,
     )
 
 
@@ -187,7 +199,27 @@ def record_of(subject: Subject, how: How, gathered: Gathered) -> dict[str, Any]:
         "inputs": [one.name for one in subject.material.wanted[1:]],
         "seed": how.seed,
         "images": gathered.digest,
+        "contents": gathered.content,
+        "pairs": None if how.pairs is None else [list(pair) for pair in how.pairs],
+        "columns": _digest_of(subject.material),
     }
+
+
+def refuse_untunable(subject: Subject, how: How) -> None:
+    """Find out before anything is written whether a network can be tuned so.
+
+    Raises:
+        Refused: a flip changes what a target or a column says, or no layer is called so.
+    """
+    _swaps(subject, how)
+    network = subject.network()
+    frozen_parameters(network.module, _layers(network, subject.pixels), how.freeze)
+
+
+def _digest_of(material: Material) -> str:
+    """Of the values of all columns that the head is given."""
+    said = [(one.name, one.values.tolist()) for one in material.inputs.columns]
+    return hashlib.sha256(repr(said).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def tune(subject: Subject, how: How, rows: Rows, folder: RunFolder, progress: OnProgress | None) -> Kept:
@@ -204,11 +236,11 @@ def tune(subject: Subject, how: How, rows: Rows, folder: RunFolder, progress: On
         Refused: another run is there, too few rows, or the loss is no finite number any more.
     """
     gathered = division(subject, how, rows)
-    folder.begin(record_of(subject, how, gathered))
-    folder.keep_split([subject.names[row] for row in rows], np.searchsorted(rows, gathered.validation))
     preparation, predictor = _linear_head(subject.material, gathered.training, how.seed)
     columns = _columns(subject.material, preparation)
     run, plan = _run(subject, how, gathered, preparation, predictor, columns)
+    folder.begin(record_of(subject, how, gathered))
+    folder.keep_split([subject.names[row] for row in rows], np.searchsorted(rows, gathered.validation))
     target, began = subject.material.target, time.monotonic()
     try:
         state = go_on(
@@ -222,6 +254,7 @@ def tune(subject: Subject, how: How, rows: Rows, folder: RunFolder, progress: On
             tensorboard=False,
             progress=progress,
             beginning_counts=True,
+            facts=facts_of(target, run.task),
         )
     except KeyboardInterrupt:
         folder.add_seconds(time.monotonic() - began)
@@ -292,14 +325,7 @@ def _run(
     still = frozen_modules(network.module, frozen)
     if how.norms == "kept":
         still += tuple(part for part in network.module.modules() if hasattr(part, "running_mean"))
-    augmentation = augmentation_named(preset.augmentation).sized(plan.size)
-    named = [one.name for one in subject.material.wanted[1:]]
-    swaps = label_swaps(
-        augmentation,
-        names=target.names if target.kind in {"class", "votes"} else (),
-        columns=[target.name, *named] if target.kind == "number" else named,
-        pairs=how.pairs,
-    )
+    augmentation, swaps = _swaps(subject, how)
 
     def of(rows: Rows) -> tuple[Tensor, Tensor | None]:
         places = torch.from_numpy(rows)
@@ -325,6 +351,19 @@ def _run(
         ),
         plan,
     )
+
+
+def _swaps(subject: Subject, how: How) -> tuple[Augmentation, LabelSwaps]:
+    """What training rows go through, and what that does to their labels."""
+    augmentation = augmentation_named(how.preset.augmentation).sized(subject.plan.size)
+    target = subject.material.target
+    swaps = label_swaps(
+        augmentation,
+        names=target.names if target.kind in {"class", "votes"} else (),
+        columns=[target.name, *(one.name for one in subject.material.wanted[1:])],
+        pairs=how.pairs,
+    )
+    return augmentation, swaps
 
 
 def _put_to_rest(modules: Sequence[nn.Module]) -> None:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from boda.encoders.base import Encoder
 
 Kind: TypeAlias = Literal["row", "image", "text"]
-ImagePath: TypeAlias = "str | os.PathLike[str]"
-Some: TypeAlias = "ImagePath | Sequence[ImagePath] | None"
+ImagePath: TypeAlias = str | os.PathLike[str]
+Some: TypeAlias = ImagePath | Sequence[ImagePath] | None
 
 
 @dataclass(frozen=True, slots=True)

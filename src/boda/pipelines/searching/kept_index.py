@@ -1,4 +1,4 @@
-"""The index for approximate search as a workspace keeps it: a result beside the features, made again when they change."""
+"""The index for approximate search as a workspace keeps it: a result, made again when the features change."""
 
 import hashlib
 from dataclasses import dataclass
@@ -57,13 +57,14 @@ def kept_index(workspace: Workspace, features: FeatureSet) -> KeptIndex:
                 return KeptIndex(found, made=False, recall=dict(info.summary["recall"]))
     with workspace.write():
         pass
-    index = graphs.build(features.array, threads=cores())
-    share = graphs.recall(index, features.array, rng=np.random.default_rng(0))
+    rng = np.random.default_rng(0)
+    index = graphs.build(features.array, rng=rng, threads=cores())
+    share = graphs.recall(index, features.array, rng=rng)
     recall = {
         "value": share.value,
         "low": share.low,
         "high": share.high,
-        "neighbours": graphs.NEIGHBOURS,
+        "neighbours": min(graphs.NEIGHBOURS, len(features) - 1),
         "queries": min(graphs.QUERIES, len(features)),
     }
     record = _record(features, version) | {"recall": recall}

@@ -44,7 +44,7 @@ _ANGLES = {
     *("pose", "roll", "rotation", "spin", "steering", "theta", "winding", "yaw"),
 }
 _LARGEST_TURN = 45
-_WAY_OUT = "leave it out, name the pairs of classes that it swaps, or say that it swaps none (no pairs)"
+_WAY_OUT = "leave it out, say that it swaps none (--no-swaps), or name the pairs of classes (flip_pairs, in Python)"
 
 
 @dataclass(frozen=True, slots=True)

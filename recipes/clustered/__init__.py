@@ -1,0 +1,1 @@
+"""What the recipe on clusters is made of."""

@@ -1,0 +1,1 @@
+"""What the verb map is made of: keeping, measuring, showing."""

@@ -1,0 +1,79 @@
+"""What inspect says of features and labels alone: images that exist in name only."""
+
+import numpy as np
+import pytest
+
+import boda
+from boda.errors import Refused
+from boda.pipelines.health.mislabelled import held_out
+from synthetic import synthetic_workspace
+
+
+def three_kinds(n: int = 150, *, seed: int = 0) -> tuple[np.ndarray, list[str]]:
+    """Features of three kinds, and their names."""
+    rng = np.random.default_rng(seed)
+    kinds = np.arange(n) % 3
+    features = 4 * np.eye(3, 80)[kinds] + 0.5 * rng.normal(size=(n, 80))
+    return features, [("cat", "dog", "owl")[kind] for kind in kinds]
+
+
+def test_wrong_labels_are_found_by_several_feature_sets_together(tmp_path):
+    """Six labels are wrong: all are doubted, and hardly another before them, by one set and by two; the recipes are named."""
+    features, names = three_kinds()
+    wrong = [3, 40, 77, 90, 101, 149]
+    for row in wrong:
+        names[row] = {"cat": "dog", "dog": "owl", "owl": "cat"}[names[row]]
+    sets = {"one": features, "two": features + np.random.default_rng(1).normal(size=features.shape)}
+    workspace = synthetic_workspace(tmp_path / "w.boda", sets, {"kind": names})
+    for recipe in ("one", ("one", "two")):
+        found = boda.inspect(workspace, labels="kind", recipe=recipe, only=("labels",))
+        (errors,) = found.findings
+        planted = {f"{row:05}.png" for row in wrong}
+        assert len(planted & {one.key for one in errors.images[:6]}) >= 5
+        assert planted <= {one.key for one in errors.images}
+        assert all(one.details["label"] != one.details["suggested"] for one in errors.images)
+    assert "one, two" in errors.told_by
+    assert [one.name for one in found.recipes] == ["one", "two"]
+
+
+def test_a_copy_does_not_vouch_for_a_wrong_label(tmp_path):
+    """Two equal files with the same wrong label are in one fold: both are doubted."""
+    features, names = three_kinds()
+    names[3] = names[6] = "owl"
+    features[6] = features[3]
+    workspace = synthetic_workspace(tmp_path / "w.boda", {"one": features}, {"kind": names}, same_file={6: 3})
+    folds = held_out(workspace, "kind", [workspace.recipe()])
+    assert folds.material.copies[3] == folds.material.copies[6]
+    found = boda.inspect(workspace, labels="kind", only=("labels",))
+    assert {"00003.png", "00006.png"} <= {one.key for one in found.findings[0].images}
+
+
+def test_classes_that_no_head_has_learned_are_not_judged(tmp_path):
+    """The only owl of its kind is not doubted for that; it is said."""
+    features, names = three_kinds()
+    names[5] = "phoenix"
+    workspace = synthetic_workspace(tmp_path / "w.boda", {"one": features}, {"kind": names})
+    (errors,) = boda.inspect(workspace, labels="kind", only=("labels",)).findings
+    assert "00005.png" not in {one.key for one in errors.images}
+    assert errors.judged == 149
+    assert errors.notes == ("1 images of classes that are in one fold only were not judged: no head had learned them",)
+
+
+def test_narrow_features_tell_no_copies_and_that_is_said(tmp_path):
+    """Eight numbers: near duplicates need pixels, which are not there."""
+    features, names = three_kinds()
+    workspace = synthetic_workspace(tmp_path / "w.boda", {"one": features[:, :8]}, {"kind": names})
+    found = boda.inspect(workspace)
+    assert "features were not used: with 8 numbers they tell no copies" in found.skipped["near duplicates"]
+    assert [one.name for one in found.findings] == ["exact duplicates", "outliers", "tiny", "odd shape"]
+    with pytest.raises(Refused, match="near duplicates were not looked for"):
+        boda.inspect(workspace, only=("duplicates",))
+
+
+def test_labels_without_features_are_refused(tmp_path, photos):
+    """A workspace that was only listed has nothing that could judge them."""
+    from boda.workspace.workspace import create_workspace
+
+    workspace = create_workspace(tmp_path / "empty.boda")
+    with pytest.raises(Refused, match="no image to inspect"):
+        boda.inspect(workspace, labels="kind")
