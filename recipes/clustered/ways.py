@@ -16,7 +16,7 @@ from boda.clusters.methods import METHODS, partition
 from boda.clusters.silhouette import silhouette
 from boda.errors import MissingExtra, NotFound
 from boda.maps.graph import nearest_of
-from boda.maps.mapping import WIDTH, map_rows, settings_for
+from boda.maps.mapping import WIDTH, map_rows, random_maps, settings_for
 from boda.maps.space import Space
 from clustered.kept import Kept, Rows
 
@@ -34,7 +34,7 @@ class Way:
     features: str
     """A name that the caller gave."""
     embedding: str
-    """`none`, `tsne`, or `umap-10` for UMAP in 10 dimensions."""
+    """`none`, `tsne`, `tsne-random` from a random start, or `umap-10` for UMAP in 10 dimensions."""
     method: str
     """Of `boda cluster`, or `spectral`."""
 
@@ -58,6 +58,8 @@ WAYS = (
     Way("pixels", "tsne", "gmm"),
     Way("autoencoder", "tsne", "gmm"),
     Way("auto", "tsne", "gmm"),
+    Way("autoencoder", "tsne-random", "gmm"),
+    Way("auto", "tsne-random", "gmm"),
     Way("autoencoder", "none", "spectral"),
 )
 
@@ -73,9 +75,11 @@ def embedding(rows: Points, how: str, seed: int) -> Points:
         return rows
     if how == "tsne":
         return map_rows(rows, settings_for(len(rows), "tsne", seed=seed)).places
+    if how == "tsne-random":
+        return random_maps(rows, settings_for(len(rows), "tsne", seed=seed), 1)[0]
     name, _, dims = how.partition("-")
     if name != "umap" or not dims.isdecimal():
-        raise NotFound(f"no embedding {how!r}: give none, tsne, or umap-10 for UMAP in 10 dimensions")
+        raise NotFound(f"no embedding {how!r}: give none, tsne, tsne-random, or umap-10 for UMAP in 10 dimensions")
     try:
         from umap import UMAP
     except ImportError as error:

@@ -103,6 +103,14 @@ def test_a_channel_that_never_spoke_before_stands_out_most():
     assert list(found.channels) == [0, 1, 2] and found.excess[0] == np.inf and found.excess[2] == 0
 
 
+def test_the_largest_of_many_channels_is_large_by_chance():
+    """Half of all images of independent normal channels have one as far above: by drawing."""
+    usual = Usual.of_nothing(80).joined(np.random.default_rng(0).normal(size=(5000, 80)))
+    drawn = np.random.default_rng(1).normal(size=(2000, 80)).astype(np.float32)
+    found = [strongest(one[:, None, None], usual, 1) for one in drawn]
+    assert np.median([one.excess[0] for one in found]) == pytest.approx(found[0].by_chance, abs=0.05)
+
+
 def test_what_makes_no_sense_is_refused():
     network = open_module(colours(), (6, 8))
     usual = Usual.of_nothing(3).joined(np.ones((1, 3)))

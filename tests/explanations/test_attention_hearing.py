@@ -83,6 +83,28 @@ def test_however_it_is_computed_the_same_is_heard(way):
     torch.testing.assert_close(heard[1], heard[0], atol=1e-6, rtol=1e-4)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"enable_gqa": True}, {"is_causal": True}, {"scale": 0.7}, {"attn_mask": torch.linspace(-2, 2, 9).view(3, 3)}],
+    ids=str,
+)
+def test_every_option_of_the_fused_step_is_kept(options):
+    """Fewer keys than queries, tokens before only, another scale, an offset: the same output in two steps."""
+
+    class Fused(nn.Module):
+        def forward(self, batch: torch.Tensor) -> torch.Tensor:
+            query = batch.reshape(len(batch), 4, 3, -1)[..., :8]
+            key = query[:, :2] if "enable_gqa" in options else query
+            return nn.functional.scaled_dot_product_attention(query, key, key, **options).flatten(1)
+
+    network = open_attending(Network(Fused(), lambda module, batch: module(batch)))
+    batch = batch_for(network)
+    with hearing(network) as said:
+        inside = network.features(batch)
+    torch.testing.assert_close(inside, network.features(batch), atol=1e-5, rtol=1e-5)
+    assert [one.weights.shape for one in said] == [(3, 4, 3, 3)]
+
+
 def test_open_clips_towers_are_heard():
     """As `nn.MultiheadAttention` itself gives weights where it is asked for them."""
     open_clip = pytest.importorskip("open_clip")

@@ -50,7 +50,7 @@ def test_the_channel_that_climbed_is_excited_by_the_planted_image_too():
     score = channel_score(network, "1", 1)
     found = most_exciting(network, score, [planted()], 1)
     made = maximised(network, score, generator=torch.Generator().manual_seed(0), ascent=Ascent(steps=60, rate=0.3))
-    assert found.rows[0] == 7 and made.value > found.values[0] > made.start - 10
+    assert found.rows[0] == 7 and made.value > max(found.values[0], made.start, made.noise.max())
     assert made.pixels.mean() > 200
 
 

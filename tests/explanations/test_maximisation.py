@@ -10,7 +10,7 @@ from boda.encoders.opened import opened
 from boda.errors import Refused
 from boda.explanations.canvas import Canvas, scrambled
 from boda.explanations.channels import channel_score, class_score
-from boda.explanations.maximisation import Ascent, maximised, through_door
+from boda.explanations.maximisation import Ascent, _moved, maximised, through_door
 from boda.explanations.passes import scored, slopes
 from boda.explanations.score import Score
 from little_networks import WEIGHTS, batch_of, linear_network, linear_score, open_module
@@ -78,6 +78,20 @@ def test_scrambled_light_has_the_same_waves_and_colours():
     assert np.abs(np.corrcoef(light.flatten(), other.flatten())[0, 1]) < 0.5
 
 
+def test_a_turned_disc_is_the_same_disc():
+    """Turning keeps the proportions of an image that is wider than high; jitter alone moves whole pixels."""
+    y, x = torch.meshgrid(torch.arange(24) - 11.5, torch.arange(36) - 17.5, indexing="ij")
+    disc = torch.exp(-(y**2 + x**2) / 32).expand(1, 3, 24, 36)
+    turned = _moved(disc, Ascent(jitter=0, rotation=90), seeded())
+    np.testing.assert_allclose(turned[..., 12:-12], disc[..., 12:-12], atol=0.02)  # mirrors of it come in at corners
+    larger = _moved(disc, Ascent(jitter=0, scaling=0.5), seeded(2))
+    assert not np.allclose(larger, disc, atol=0.02)
+    np.testing.assert_allclose(larger, larger.flip(2), atol=1e-5)
+    noise = torch.rand(1, 3, 24, 36, generator=seeded())
+    moved = _moved(noise, Ascent(jitter=0.5), seeded(1))
+    assert not torch.equal(moved, noise) and torch.equal(moved.flatten().sort().values, noise.flatten().sort().values)
+
+
 def test_the_differentiable_door_is_the_door():
     network = linear_network()
     pixels = np.random.default_rng(0).integers(0, 256, (2, 6, 8, 3), dtype=np.uint8)
@@ -96,13 +110,13 @@ def test_of_a_linear_score_the_image_is_the_signs_of_its_weights():
     assert len(found.curve) == 60 and found.curve[0] == pytest.approx(found.start, abs=0.5)
 
 
-def test_waves_and_independent_colours_reach_nearly_the_same():
-    """Another way up the same hill."""
+def test_waves_and_independent_colours_climb_the_same_hill():
+    """Four fifths of the maximum, which here is noise of all frequencies: what they are slowest to reach."""
     bare, waves = (
         maximised(linear_network(), linear_score(), generator=seeded(), ascent=one)
-        for one in (BARE, Ascent(steps=300, rate=0.5, jitter=0))
+        for one in (BARE, Ascent(steps=100, rate=0.5, jitter=0))
     )
-    assert waves.value > 0.9 * bare.value
+    assert waves.value > 0.8 * bare.value > waves.noise.max()
 
 
 def test_a_unit_changes_what_it_sees_and_nothing_else():

@@ -119,3 +119,16 @@ def test_no_images_are_refused():
     """An empty list."""
     with pytest.raises(Refused, match="no image to augment"):
         boda.augment([], "cifar")
+
+
+def test_an_image_that_breaks_on_the_way_is_named(photos, monkeypatch):
+    """It could be decoded a moment ago."""
+    from boda.pipelines import augment
+    from boda.unreadable import Code, Stage
+
+    def broken(data, spec):
+        raise BadImage(Stage.DECODE, Code.OTHER, "gone")
+
+    monkeypatch.setattr(augment, "prepare", broken)
+    with pytest.raises(BadImage, match=r"red 0.png: gone"):
+        boda.augment(photos / "red 0.png", "cifar")

@@ -300,7 +300,8 @@ def test_a_network_of_timm_is_tuned_and_made_again(place, tmp_path):
     again = tune(place, encoder=found.encoder, folds=0, to=tmp_path / "again")
     assert again.plan.architecture == "timm:test_vit"
     head = boda.predict([place / "images" / "over" / "01.png"], head=found.head)
-    assert not head.head.trained.known
+    assert head.trained_on.all()
+    assert head.head.evaluation == {}
 
 
 def test_runs_of_the_current_folder_are_listed(place, tuned, tmp_path, monkeypatch):

@@ -153,3 +153,11 @@ def test_what_cannot_be_shown_is_one_line(here, tmp_path):
     ):
         with pytest.raises(error, match=said):
             ask()
+
+
+def test_features_in_any_precision_will_do(here, tmp_path):
+    """As `boda embed` makes them where the machine is fast at bf16."""
+    run, _ = here
+    images = run.parent / "images"
+    half = boda.embed(images, encoders=f"run:{run}", to=tmp_path / "half.boda", precision="bf16", workers=1)
+    assert showing.centres(run, half, clusters=2).width > 0

@@ -64,6 +64,7 @@ def test_ratings_and_classes_have_a_head_too(table, tmp_path, target, kind):
     image = next(iter(source.parent.glob("*.png"))) if kind == "ratings" else next(source.rglob("*.png"))
     said = boda.predict([image], head=found.head)
     assert said.head.target.kind == kind
+    assert said.trained_on.all()
     assert said.answers.points is not None
     if kind == "class":
         by_network = boda.predict([image], encoder=found.encoder, topk=1).predictions[0].topk[0].name

@@ -79,14 +79,14 @@ def test_only_the_distribution_outlives_renumbering():
     assert regrouped(np.eye(10, dtype=np.int64))[1]
 
 
-@pytest.mark.parametrize("how", ["none", "tsne", "umap-3"])
+@pytest.mark.parametrize("how", ["none", "tsne", "tsne-random", pytest.param("umap-3", marks=pytest.mark.slow)])
 def test_an_embedding_keeps_groups_that_lie_apart(how):
     """Of as many dimensions as were asked for."""
     if how.startswith("umap"):
         pytest.importorskip("umap")
     rows, truth = blobs(3)
     points = embedding(rows, how, 0)
-    assert points.shape == (90, {"none": 6, "tsne": 2, "umap-3": 3}[how])
+    assert points.shape == (90, {"none": 6, "tsne": 2, "tsne-random": 2, "umap-3": 3}[how])
     labels = grouped(points, "kmeans", 3, 0)
     assert len(set(zip(truth.tolist(), labels.tolist(), strict=True))) == 3
 
@@ -149,7 +149,7 @@ def test_the_receipt_has_every_table_and_goes_on(boda_data, tmp_path, monkeypatc
     assert "±" in cells(receipt, "pixels, kmeans")[0][1]
     assert cells(receipt, "N2D, published")[0][1:3] == ["0.672", "0.684"]
     assert not cells(receipt, "auto, kmeans")
-    assert len(cells(receipt, "agreement of halves")) == 1
+    assert len(cells(receipt, "agreement of halves, of all")) == 1
     assert "seeds of embedding and clustering 0, 1" in receipt
     runs = [tmp_path / "out" / "published" / f"published-{seed}" for seed in range(2)]
     again = fashion_clusters.run(tmp_path / "data", tmp_path / "out", runs=runs, rows=200, **how)

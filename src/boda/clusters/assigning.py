@@ -86,7 +86,8 @@ def _squared(rows: Float32, centres: Float32) -> Float64:
     """(m,) squared distances: differences of float32 are as good as their result, and the sum is float64's."""
     away = rows - centres
     np.multiply(away, away, out=away)
-    return away.sum(axis=1, dtype=np.float64)
+    squared: Float64 = away.sum(axis=1, dtype=np.float64)
+    return squared
 
 
 def _decide(block: Float32, centres: Float32, near: npt.NDArray[np.bool_], unsure: npt.NDArray[np.int64]) -> Labels:

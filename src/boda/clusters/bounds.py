@@ -126,9 +126,11 @@ class Bounds:
     def tighten(self, there: Spread, block: slice, failed: npt.NDArray[np.int64], step: Step, change: Change) -> None:
         """Compute the distances of the rows that failed, and note which of them are in another cluster."""
         whole = len(failed) > _MOST * (block.stop - block.start)
-        which = block if whole else failed + block.start
+        which: slice | npt.NDArray[np.int64] = block
+        if not whole:
+            which = failed + block.start
         rows = there.rows.take(which)
-        if not whole and len(step.centres) >= _MANY:
+        if not isinstance(which, slice) and len(step.centres) >= _MANY:
             still = self._own(rows, which, step)
             rows, which = rows[still], which[still]
         scores, squares = there.scores(rows, step.centres), there.squares[which]

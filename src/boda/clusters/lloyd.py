@@ -52,7 +52,7 @@ class Solution:
         self.there, self.placing = there, placing
         self.step = Step(centres[in_groups(centres)], np.zeros(len(centres), np.float32))
         self.bounds = Bounds.none(len(there.rows), len(centres))
-        self.sums = np.zeros(centres.shape)
+        self.sums: Float64 = np.zeros((len(centres), centres.shape[1]))
         self.counts = np.zeros(len(centres), np.int64)
         self.inertia = np.inf
         self.passes = 0
@@ -71,7 +71,7 @@ class Solution:
 
     def nothing(self) -> Change:
         """A change to be filled by a pass."""
-        return Change(*self.sums.shape)
+        return Change(len(self.sums), self.sums.shape[1])
 
     def settle(self, changes: Sequence[Change]) -> None:
         """Move the centres to where their rows are now."""

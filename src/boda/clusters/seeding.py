@@ -48,4 +48,5 @@ def _drawn(nearest: Float32, draws: int, rng: np.random.Generator) -> np.ndarray
     reached = np.cumsum(nearest, dtype=np.float64)
     if reached[-1] <= 0:
         return rng.integers(len(nearest), size=draws)
-    return np.searchsorted(reached, rng.random(draws) * reached[-1], side="right").clip(max=len(nearest) - 1)
+    found: np.ndarray = np.searchsorted(reached, rng.random(draws) * reached[-1], side="right")
+    return found.clip(max=len(nearest) - 1)

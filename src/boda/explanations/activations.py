@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -61,6 +62,9 @@ class Strongest:
     """(m,) in standard deviations over the collection; infinite where a channel never varied there."""
     maps: Maps
     """(m, y, x)"""
+    by_chance: float
+    """What the largest excess of so many channels is in half of all images, were they normal and independent: less
+    than this stands out from nothing."""
 
 
 def activations(opened: OpenNetwork, layer: str, pixels: Pixels, *, at_once: int = 64) -> Maps:
@@ -110,4 +114,4 @@ def strongest(maps: Maps, usual: Usual, top: int) -> Strongest:
     never = np.where(away == 0, 0.0, np.copysign(np.inf, away))
     excess = np.divide(away, usual.deviation, out=never, where=usual.deviation > 0)
     order = np.argsort(-excess, kind="stable")[:top]
-    return Strongest(order, excess[order], maps[order])
+    return Strongest(order, excess[order], maps[order], NormalDist().inv_cdf(0.5 ** (1 / len(maps))))

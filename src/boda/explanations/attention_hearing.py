@@ -144,7 +144,7 @@ class _Ear(TorchFunctionMode):
             weights = given["in_proj_weight"].chunk(3)
         offsets = (None,) * 3 if given["in_proj_bias"] is None else given["in_proj_bias"].chunk(3)
         query, key, value = (
-            functional.linear(given[name], weight, offset).unflatten(2, (given["num_heads"], -1)).permute(1, 2, 0, 3)
+            functional.linear(given[name], weight, offset).unflatten(2, (given["num_heads"], -1)).permute(1, 2, 0, 3)  # type: ignore[no-untyped-call]
             for name, weight, offset in zip(("query", "key", "value"), weights, offsets, strict=True)
         )
         attended = self._attend(query, key, value, dropout_p=given["dropout_p"] if given["training"] else 0.0)

@@ -56,7 +56,7 @@ def is_pooling(weights: Tensor) -> bool:
 
 def by_head(weights: Tensor, n: int) -> Tensor:
     """(n, heads, queries, keys), also where a library has (n * heads, queries, keys)."""
-    return weights.unflatten(0, (n, -1)) if weights.ndim == 3 else weights
+    return weights.reshape(n, -1, *weights.shape[1:]) if weights.ndim == 3 else weights
 
 
 def passed(

@@ -53,13 +53,13 @@ class Canvas:
         if self.basis == "fourier":
             waves = torch.view_as_complex(numbers) * self._amplitudes(numbers)
             planes = torch.fft.irfft2(waves, s=(self.height, self.width), norm="ortho") / _QUARTER
-        return torch.einsum("rc,chw->rhw", _mixing(planes), planes) if self.decorrelated else planes
+        return torch.tensordot(_mixing(planes), planes, dims=1) if self.decorrelated else planes
 
     def numbers_of(self, image: Tensor) -> Tensor:
         """The numbers that show an image, (3, h, w) between 0 and 1."""
         planes = image.clamp(_EDGE, 1 - _EDGE).logit()
         if self.decorrelated:
-            planes = torch.einsum("cr,rhw->chw", torch.linalg.inv(_mixing(planes)), planes)
+            planes = torch.tensordot(torch.linalg.inv(_mixing(planes)), planes, dims=1)
         if self.basis == "pixels":
             return planes
         waves = torch.fft.rfft2(planes, norm="ortho") * _QUARTER
@@ -83,10 +83,12 @@ def scrambled(light: Tensor, generator: torch.Generator) -> Tensor:
     noise = torch.fft.rfft2(torch.randn(h, w, generator=generator)).to(light.device)
     shifts = torch.polar(torch.ones_like(noise.abs()), noise.angle())
     shifts[0, 0] = 1  # the mean stays
-    return torch.fft.irfft2(torch.fft.rfft2(light) * shifts, s=(h, w))
+    moved: Tensor = torch.fft.irfft2(torch.fft.rfft2(light) * shifts, s=(h, w))
+    return moved
 
 
 def _mixing(like: Tensor) -> Tensor:
     """(3, 3) from independent colours to red, green, blue; the longest column has length 1."""
     columns = torch.tensor(COLOURS, device=like.device)
-    return columns / torch.linalg.vector_norm(columns, dim=0).max()
+    longest: Tensor = torch.linalg.vector_norm(columns, dim=0).max()
+    return columns / longest

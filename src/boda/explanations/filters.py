@@ -73,7 +73,7 @@ def _first(opened: OpenNetwork) -> str:
         raise Enough
 
     hooks = [
-        part.register_forward_pre_hook(lambda one, given, name=name: stop(name))  # type: ignore[misc]
+        part.register_forward_pre_hook(lambda one, given, name=name: stop(name))
         for name, part in opened.module.named_modules()
         if isinstance(part, torch.nn.Conv2d)
     ]

@@ -165,7 +165,7 @@ def _begun(
         return numbers
     for times in range(_TRIES):
         drawn = torch.randn(canvas.shape, generator=generator).to(opened.device)
-        numbers = ascent.spread * 2**times * drawn
+        numbers = ascent.spread * 2.0**times * drawn
         if _moves(opened, score, canvas, numbers):
             return numbers
     raise Refused(f"score {score.name!r} has a gradient of 0 at {_TRIES} images of noise: begin from an image")
@@ -198,7 +198,8 @@ def _moved(images: Tensor, ascent: Ascent, generator: torch.Generator) -> Tensor
     along, aside = math.cos(angle) / size, math.sin(angle) / size
     matrix = torch.tensor([[[along, -aside * h / w, 0], [aside * w / h, along, 0]]]).to(images)
     where = affine_grid(matrix, list(images.shape), align_corners=False)
-    return grid_sample(images, where, padding_mode="reflection", align_corners=False)
+    moved: Tensor = grid_sample(images, where, padding_mode="reflection", align_corners=False)
+    return moved
 
 
 def _cost(images: Tensor, ascent: Ascent) -> Tensor:

@@ -99,7 +99,7 @@ def _order_of_ends(opened: OpenNetwork) -> list[str]:
     """Modules in the order in which they end."""
     ended: list[str] = []
     hooks = [
-        part.register_forward_hook(lambda one, given, made, name=name: ended.append(name))  # type: ignore[misc]
+        part.register_forward_hook(lambda one, given, made, name=name: ended.append(name))
         for name, part in opened.module.named_modules()
         if name
     ]

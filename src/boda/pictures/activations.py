@@ -49,6 +49,6 @@ def _levels(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
     largest = float(np.abs(values).max())
     if not largest:
         return np.zeros(values.shape, np.uint8)
-    if values.min() < 0:
-        return np.rint(128 + 127 * values / largest).astype(np.uint8)
-    return np.rint(255 * values / largest).astype(np.uint8)
+    shares = values / largest
+    levels: npt.NDArray[np.uint8] = np.rint(128 + 127 * shares if values.min() < 0 else 255 * shares).astype(np.uint8)
+    return levels

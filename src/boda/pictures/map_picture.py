@@ -128,21 +128,25 @@ def _field(
     size = _size(len(places))
     _bare(axes)
     if behind is not None:
-        axes.scatter(*behind.T, s=_size(len(behind)) * 0.6, c=OTHER, alpha=0.45, linewidths=0)
+        axes.scatter(behind[:, 0], behind[:, 1], s=_size(len(behind)) * 0.6, c=OTHER, alpha=0.45, linewidths=0)
     order = np.argsort(faces[:, 3], kind="stable")  # who is sure lies on top
-    axes.scatter(*places[order].T, s=size, c=faces[order], linewidths=0)
+    axes.scatter(places[order, 0], places[order, 1], s=size, c=faces[order], linewidths=0)
     if marked is not None and marked.any():
-        axes.scatter(*places[marked].T, s=size * 2.2, facecolors="none", edgecolors=_INK, linewidths=0.7)
+        ringed = places[marked]
+        axes.scatter(ringed[:, 0], ringed[:, 1], s=size * 2.2, facecolors="none", edgecolors=_INK, linewidths=0.7)
 
 
 def _doubted(axes: "Axes", places: _Floats, doubt: Doubt, behind: _Floats | None) -> None:
     _bare(axes)
     known = np.isfinite(doubt.values)
     rest = [one for one in (behind, places[~known]) if one is not None]
-    axes.scatter(*np.concatenate(rest).T, s=_size(len(places)) * 0.6, c="#dedbd4", linewidths=0)
+    lesser = np.concatenate(rest)
+    axes.scatter(lesser[:, 0], lesser[:, 1], s=_size(len(places)) * 0.6, c="#dedbd4", linewidths=0)
     order = np.argsort(doubt.values[known], kind="stable")
+    sure = places[known][order]
     axes.scatter(
-        *places[known][order].T,
+        sure[:, 0],
+        sure[:, 1],
         s=_size(int(known.sum())),
         c=doubt.values[known][order],
         cmap=_doubt_map(doubt),

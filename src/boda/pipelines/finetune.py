@@ -189,6 +189,7 @@ def finetune(  # noqa: PLR0913 - each is an option of the command
     _refuse(material)
     subject = _subject(there, loaded, material, augmentation, workers)
     from boda.pipelines.networks.tuned_head import tuned_head
+
     folder, every = RunFolder(place), np.arange(len(material))
     refuse_untunable(subject, how)
     folder.begin(record_of(subject, how, division(subject, how, every)) | {"folds": folds})

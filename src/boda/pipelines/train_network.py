@@ -34,7 +34,7 @@ from boda.pipelines.networks.gathering import (
     known_targets,
     listing_of,
     refuse_lonely_classes,
-    refuse_share,
+    share_of,
     small_among,
 )
 from boda.pipelines.networks.trained_head import facts_of, trained_head
@@ -288,7 +288,7 @@ def train_network(  # noqa: PLR0913 - each is an option of the command
     if asked is not None and found is not None and not plan.is_autoencoder and crew.leads:
         encoder = load_encoder(f"run:{place}", device="cpu")
         assert isinstance(encoder, TorchEncoder)
-        head = trained_head(encoder, found, run.task, asked, tame(asked.text))
+        head = trained_head(encoder, gathered, found, run.task, asked, tame(asked.text))
         write_folder(head.files(), place / HEAD_FOLDER)
     return TrainedNetwork(
         folder=place,
@@ -422,8 +422,7 @@ def _apart(
 ) -> "tuple[float | tuple[Listing, Target | None], str | None, dict[str, int]]":
     """The share to keep apart, or the other images, where they are, and how many of them have no target."""
     if validation is None or isinstance(validation, Real):
-        refuse_share(validation)
-        return float(validation), None, {}
+        return share_of(validation), None, {}
     if groups is not None:
         raise Refused("groups say how rows are divided, but validation names other images: leave out one of them")
     other = _listing(validation)
@@ -433,7 +432,7 @@ def _apart(
     return found, root_text(other.source.description), left_out
 
 
-def _refuse_epochs(keep_epochs: Sequence[int], preset: Preset) -> None:
+def _refuse_epochs(keep_epochs: Any, preset: Preset) -> None:
     if isinstance(keep_epochs, str):
         raise Refused(f"keep_epochs={keep_epochs!r}: numbers are wanted, as [0, 3, 10]")
     for epoch in keep_epochs:

@@ -37,8 +37,8 @@ class Preset:
     drops: tuple[float, ...] = ()
     """Of `steps`: after which shares of all steps the rate is divided by ten."""
     patience_of_plateau: int = 5
-    """Of `plateau`: epochs after which the rate is divided by ten where the validation score that chooses the best epoch
-    was no lower."""
+    """Of `plateau`: epochs after which the rate is divided by ten where the validation score that chooses the best
+    epoch was no lower."""
     warmup: float = 0.0
     """Share of all steps in which the rate rises to `lr`; of `one-cycle`, where its peak is."""
     warmup_lr: float = 0.0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from boda.keys import shown
-from boda.pictures.page import Block, Gallery, Picture, Ranked, Section, Table, Words, data_uri
+from boda.pictures.page import Block, Figure, Ranked, Section, Table, Words, data_uri
 from boda.pipelines.cluster import Clustered, cluster
 from boda.pipelines.demonstration.album import Album
 from boda.pipelines.embed import embed
@@ -20,8 +20,8 @@ from boda.pipelines.train_network import TrainedNetwork, train_network
 if TYPE_CHECKING:
     from boda.workspace.workspace import Workspace
 
-NET, SIDE, EPOCHS = "autoencoder?stages=16-32&features=32", 16, 8
-"""Small enough to be trained in seconds on two cores."""
+NET, SIDE, SETTINGS = "autoencoder?stages=16-32&features=32", 16, {"epochs": 20, "batch": 32}
+"""Small enough to be trained in seconds on two cores; in half as many steps it learns only the mean of all images."""
 _KS = (2, 5, 10)
 _TYPICAL = 7
 _SHOWN = 3
@@ -48,7 +48,7 @@ class Unlabelled:
             "supported_k": self.clustered.supported_k,
             "verdict": self.clustered.record["verdict"],
             "map": {name: measured[name] for name in ("trustworthiness", "continuity", "kept") if name in measured},
-            "findings": {one.name: len(one.images) for one in self.inspection.findings},
+            "findings": {one.name: len(one.images) for one in self.inspection.findings if one.images},
         }
 
 
@@ -75,7 +75,7 @@ def explore(
     network, grouped = None, workspace
     if small is not None:
         network = train_network(
-            small, net=NET, size=SIDE, settings={"epochs": EPOCHS}, seed=seed, to=folder / "autoencoder",
+            small, net=NET, size=SIDE, settings=SETTINGS, seed=seed, to=folder / "autoencoder",
             progress=progress,
         )  # fmt: skip
         grouped = embed(small, encoders=[network.encoder], to=folder / f"{small.name}.boda")
@@ -110,7 +110,7 @@ def groups_section(found: Unlabelled, what: str) -> Section:
     album = Album(found.workspace, found.clustered.recipe)
     keys = last.clustering.keys
     blocks: list[Block] = [
-        Words(f"{made}. k-means puts these numbers into groups; {record['verdict']}"),
+        Words(f"{made}. k-means puts these numbers into groups: {record['verdict']}."),
         Table(("groups", "two halves find the same (ARI)", "supported", "the classes (ARI)"), rows),
         Words(
             f"The largest {_SHOWN} of {last.clustering.k} groups: the image at the middle, then those nearest to it."
@@ -141,7 +141,7 @@ def map_section(found: Unlabelled) -> Section:
         "A map with error bars",
         [
             Words(words),
-            Gallery([Picture(data_uri(drawn, quality=80), "coloured by a column the map did not see")], large=True),
+            Figure(data_uri(drawn, quality=85), "The map, coloured by classes that it did not see.", drawn.width),
             Table(("what", "share", "90 % interval"), told),
             Words(" ".join(found.mapped.record["limits"])),
         ],
@@ -151,8 +151,7 @@ def map_section(found: Unlabelled) -> Section:
 def health_section(found: Unlabelled) -> Section:
     """What somebody should look at before learning from these images."""
     rows = [
-        (one.name, f"{len(one.images):,}", shown(one.images[0].key) if one.images else "", one.told_by)
-        for one in found.inspection.findings
+        (one.name, f"{len(one.images):,}", shown(one.images[0].key), one.told_by) for one in found.inspection.findings
     ]
     page = _beside(found.inspection.page)
     words = f"What is amiss in the collection, each with the first image it was found of; all of them are in {page}."

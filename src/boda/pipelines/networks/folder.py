@@ -109,7 +109,8 @@ class RunFolder:
     def stopped_at(self) -> "Saved | None":
         """The latest state that can be read back; None where there is none.
 
-        One in the midst of an epoch that is damaged costs that part of the epoch and changes nothing.
+        One in the midst of an epoch that is damaged costs that part of the epoch and changes nothing. Where the network
+        of the best epoch is gone it is passed over, since the state before may have it.
 
         Raises:
             Damaged: that of the end of an epoch is not what was written.
@@ -117,13 +118,13 @@ class RunFolder:
         from boda.training import checkpoint
 
         last = checkpoint.load(self.path, LAST)
-        try:
-            within = checkpoint.load(self.path, WITHIN) if last is not None and self.has_network else None
-        except Damaged:
-            within = None
-        if last is None or within is None or within.record["step"] <= last.record["step"]:
+        if last is None or (last.record["history"] and not self.has_network):
             return last
-        return within
+        try:
+            within = checkpoint.load(self.path, WITHIN)
+        except Damaged:
+            return last
+        return within if within is not None and within.record["step"] > last.record["step"] else last
 
     def keep_state(self, tensors: Mapping[str, "Tensor"], record: Mapping[str, Any]) -> None:
         """Keep a state; the one of the last whole epoch stays beside one in the midst of an epoch."""

@@ -286,7 +286,7 @@ def divided(
     Raises:
         Refused: the share makes no sense, or there are too few rows or groups.
     """
-    refuse_share(share)
+    share = share_of(share)
     if rows < 4:
         raise Refused(f"{rows} images are too few: some must be learned from, others tested on")
     strata = None
@@ -301,14 +301,15 @@ def divided(
     return np.flatnonzero(found >= held), np.flatnonzero(found < held)
 
 
-def refuse_share(share: Any) -> None:
-    """Of the rows that choose the best epoch.
+def share_of(share: Any) -> float:
+    """Of the rows, those that choose the best epoch.
 
     Raises:
         Refused: it is none.
     """
     if isinstance(share, bool) or not isinstance(share, Real) or not 0 < float(share) <= 0.5:
         raise Refused(f"validation={share}: it must be a share above 0, at most 0.5")
+    return float(share)
 
 
 def _parts(share: float, most: int) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -172,7 +173,10 @@ def pixels_of(workspace: Where, keys: Sequence[str], network: Autoencoding) -> P
 
 
 def _features(run: Run, workspace: Where) -> FeatureSet:
-    return opened(workspace).features(load_encoder(f"run:{os.fspath(run)}", device="cpu").recipe)
+    """Of the network, in whatever precision they were made."""
+    own, there = load_encoder(f"run:{os.fspath(run)}", device="cpu").recipe, opened(workspace)
+    alike = (one for one in there.recipes() if replace(one, precision=own.precision) == own)
+    return there.features(next(alike, own))
 
 
 def _row(found: FeatureSet, key: str) -> npt.NDArray[np.float32]:

@@ -19,7 +19,11 @@ from boda.heads.target import Target
 if TYPE_CHECKING:
     from torch import nn
 
+    from boda.pipelines.networks.gathering import Gathered
     from boda.training.tasks import Task
+
+_MOST = 50_000_000
+"""Rows times outputs that a head keeps."""
 
 
 def facts_of(target: Target | None, task: "Task") -> dict[str, Any]:
@@ -34,17 +38,22 @@ def facts_of(target: Target | None, task: "Task") -> dict[str, Any]:
     return facts | ({"middle": task.middle, "spread": task.spread} if isinstance(task, Number) else {})
 
 
-def trained_head(encoder: TorchEncoder, target: Target, task: "Task", asked: Asked, name: str) -> Head:
+def trained_head(
+    encoder: TorchEncoder, gathered: "Gathered", target: Target, task: "Task", asked: Asked, name: str
+) -> Head:
     """The last layer of a ResNet as a head of its features; nobody measured it on images it had not seen.
 
     Args:
         encoder: the network of a run.
+        gathered: images that it was trained on, or chosen by. Of very many the head does not say which they are: it
+            keeps a number for each and each output.
         target: that it was trained on.
         task: as it was learned.
         asked: how it was asked for.
         name: of the head.
     """
     last: nn.Linear = encoder._running.network.module.get_submodule("fc")  # type: ignore[assignment]
+    names = gathered.names if len(gathered.names) * target.outputs <= _MOST else ()
     weights = np.array(last.weight.detach().cpu().double().numpy().T)
     offset = np.array(last.bias.detach().cpu().double().numpy())
     wanted = Wanted(encoder.recipe.name, encoder.recipe)
@@ -57,7 +66,9 @@ def trained_head(encoder: TorchEncoder, target: Target, task: "Task", asked: Ask
         wanted=(wanted,),
         preparation=Preparation((part,)),
         model=_model(task, weights, offset),
-        trained=Trained.unknown(target.outputs),
+        trained=Trained.untested(names, gathered.contents, target.outputs)
+        if names
+        else Trained.unknown(target.outputs),
     )
 
 

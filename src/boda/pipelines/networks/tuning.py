@@ -33,7 +33,7 @@ from boda.models.plan import EncoderPlan
 from boda.models.tuned import LinearHead, Tuned
 from boda.pipelines.heads.material import Material, learner_of
 from boda.pipelines.networks.folder import RunFolder
-from boda.pipelines.networks.gathering import Gathered, divided, refuse_share
+from boda.pipelines.networks.gathering import Gathered, divided, share_of
 from boda.pipelines.networks.running import door_of, go_on
 from boda.pipelines.networks.trained_head import facts_of
 from boda.pipelines.run.meter import OnProgress
@@ -76,7 +76,7 @@ class How:
 
     def __post_init__(self) -> None:
         """Refuse a word that means nothing, and a share that is none."""
-        refuse_share(self.validation)
+        share_of(self.validation)
         if self.norms not in get_args(Norms):
             raise Refused(f"norms is {self.norms!r}; it can be {', '.join(get_args(Norms))}")
 
