@@ -265,7 +265,7 @@ def _ten(
         "where groups are looked for. A map by t-SNE begins at principal components, so its seed changes nothing, and "
         "the spread is that of trainings and mixtures; *tsne-random* begins anywhere. `auto` learned from the labels "
         "of ImageNet, though from none of these images; pixels and autoencoder know of no label at all. N2D groups "
-        "all 70,000 images, and its figures are its best run.\n\n"
+        "all 70,000 images, and its figures are its published bests.\n\n"
         f"{table(header, lines)}\n{_chosen(scores, again)}"
     )
 
@@ -294,8 +294,8 @@ def _chosen(scores: Mapping[Way, Sequence[Scores]], again: Mapping[Way, Sequence
     header = ["chosen by", "way", "ACC", "NMI", "ARI", "Spearman with ARI over ways"]
     return (
         "### Which way would have been chosen\n\nThe rule was set before a score was seen: the way whose halves agree "
-        "best. Labels choose nothing; what they would have chosen is below, to see what the rule costs.\n\n"
-        + table(header, lines)
+        "best. The silhouette is beside it, though it compares groups in different spaces. Labels choose nothing; what "
+        "they would have chosen is below, to see what the rule costs.\n\n" + table(header, lines)
     )
 
 
@@ -325,7 +325,7 @@ def _supported(
             again = one["found"]
             nulls = [_told(null["halves"]) for null in one["nulls"].values()]
             weakest = min(cluster["mean"] for cluster in again["clusters"])
-            verdict = against.get(str(one["k"]), "**supported**")
+            verdict = against.get(str(one["k"]), "**supported**").partition(";")[0]
             lines.append([name, f"{one['k']}", _told(again["seeds"]), _told(again["halves"]), *nulls, f"{weakest:.2f}",
                           verdict])  # fmt: skip
     header = ["features", "k", "seeds, ARI", "halves, ARI", "shuffled", "shuffled, correlated", "weakest", "verdict"]

@@ -89,7 +89,7 @@ def test_a_planted_cue_is_found(trained, name, record_property):
         score = Score("own", "own less other", "logit", lambda rows, kind=kind: rows[:, kind] - rows[:, 1 - kind])
         heat = METHODS[name](trained, score, images[classes == kind])
         overlaps = [overlap(*one) for one in zip(heat.maps, corners[classes == kind], strict=True)]
-        record_property(f"IoU {name} {kind}", np.mean(overlaps))
+        record_property(f"IoU {name} {kind}", float(np.mean(overlaps)))
         assert np.mean(overlaps) > 0.5
 
 

@@ -31,6 +31,7 @@ from boda.pipelines.demonstration.tours import Tour, banner, galaxies_tour, imag
 from boda.pipelines.demonstration.unlabelled import Unlabelled, explore, groups_section, health_section, map_section
 from boda.pipelines.embed import embed
 from boda.pipelines.heads.reporting import report
+from boda.pipelines.inspect import inspect
 from boda.pipelines.label import label
 from boda.pipelines.run.meter import OnProgress
 
@@ -135,9 +136,10 @@ def demo(
     embedded = embed(tour.source, encoders=(encoder,), to=place, progress=progress)
     label(embedded, tour.labels)
     page = folder / ("galaxies.html" if data else "index.html")
+    health = inspect(embedded, labels=tour.scored, seed=seed)
     learned = learn(embedded, tour.scored, seed)
     write_page(report(embedded, learned.head, learned.material), page.with_name(f"{learned.head.name}.html"))
-    found = explore(embedded, tour.scored, small=tour.small, labels=tour.labels, seed=seed, progress=progress)
+    found = explore(embedded, tour.scored, health, small=tour.small, labels=tour.labels, seed=seed, progress=progress)
     return _show(tour, embedded, learned, found, page, np.random.default_rng(seed))
 
 

@@ -185,7 +185,9 @@ class _Making:
         elif not recipes:
             raise Refused("labels are judged by features, and there are none; make them with: boda embed")
         else:
-            self.findings.append(mislabelled(self.collection.workspace, labels, recipes, seed=self.seed)[0])
+            copies = dict(zip(self.collection.keys, self.copies.tolist(), strict=True))
+            found, _ = mislabelled(self.collection.workspace, labels, recipes, copies=copies, seed=self.seed)
+            self.findings.append(found)
 
     def _try(self, name: str, check: Callable[[], Iterable[Finding]]) -> None:
         try:
@@ -229,5 +231,6 @@ def _keep(workspace: Workspace, collection: Collection, found: Inspection, wante
             files = {"findings.json": json.dumps(record, allow_nan=False).encode()}
             if check == NAME:
                 files[FILE] = copies_file(collection, found.copies)
-            summary = {one.name: len(one.images) for one in findings}
+            told = ", ".join(f"{len(one.images):,} {one.name}" for one in findings if one.images)
+            summary = {"images": len(found.keys), "found": told or "nothing"}
             writer.put_result(KIND, check, files, summary=summary)

@@ -11,7 +11,7 @@ from boda.pictures.page import Block, Figure, Ranked, Section, Table, Words, dat
 from boda.pipelines.cluster import Clustered, cluster
 from boda.pipelines.demonstration.album import Album
 from boda.pipelines.embed import embed
-from boda.pipelines.inspect import Inspection, inspect
+from boda.pipelines.inspect import Inspection
 from boda.pipelines.label import label
 from boda.pipelines.map_points import Mapped, map_points
 from boda.pipelines.run.meter import OnProgress
@@ -55,17 +55,19 @@ class Unlabelled:
 def explore(
     workspace: "Workspace",
     scored: str,
+    inspection: Inspection,
     *,
     small: Path | None,
     labels: Path,
     seed: int,
     progress: OnProgress | None = None,
 ) -> Unlabelled:
-    """Train an autoencoder, group and map its features, and inspect the collection. Goes on where it was stopped.
+    """Train an autoencoder, and group and map its features. Goes on where it was stopped.
 
     Args:
         workspace: of the demonstration.
         scored: the column of classes that groups are compared with afterwards, and points coloured by.
+        inspection: of the demonstration, made before anything was learned.
         small: a folder of small images that an autoencoder learns; None: groups and map are of the features there.
         labels: the table to join.
         seed: of everything random.
@@ -82,7 +84,7 @@ def explore(
         label(grouped, labels)
     clustered = cluster(grouped, _KS, labels=scored, seed=seed)
     mapped = map_points(grouped, colour=scored, seed=seed)
-    return Unlabelled(grouped, network, clustered, mapped, inspect(workspace, labels=scored, seed=seed))
+    return Unlabelled(grouped, network, clustered, mapped, inspection)
 
 
 def groups_section(found: Unlabelled, what: str) -> Section:
@@ -151,7 +153,9 @@ def map_section(found: Unlabelled) -> Section:
 def health_section(found: Unlabelled) -> Section:
     """What somebody should look at before learning from these images."""
     rows = [
-        (one.name, f"{len(one.images):,}", shown(one.images[0].key), one.told_by) for one in found.inspection.findings
+        (one.name, f"{len(one.images):,}", shown(one.images[0].key), one.told_by)
+        for one in found.inspection.findings
+        if one.images
     ]
     page = _beside(found.inspection.page)
     words = f"What is amiss in the collection, each with the first image it was found of; all of them are in {page}."

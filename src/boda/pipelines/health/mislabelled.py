@@ -1,12 +1,13 @@
 """Labels that are probably wrong, by heads that had not seen the image."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from boda.errors import Refused
+from boda.evaluation.groups import join
 from boda.evaluation.weighted import Floats
 from boda.heads.asking import Asked
 from boda.heads.crossfit import cross_fit
@@ -37,7 +38,15 @@ class HeldOut:
         return given
 
 
-def held_out(workspace: Workspace, column: str, recipes: Sequence[Recipe], *, folds: int = 5, seed: int = 0) -> HeldOut:
+def held_out(
+    workspace: Workspace,
+    column: str,
+    recipes: Sequence[Recipe],
+    *,
+    copies: Mapping[str, int] | None = None,
+    folds: int = 5,
+    seed: int = 0,
+) -> HeldOut:
     """Train a head on each feature set and fold, as `boda.train` does, and ask it of the images that it had not seen.
 
     Equal files and near-duplicates are in one fold, so that no image is judged by its own copy.
@@ -46,6 +55,7 @@ def held_out(workspace: Workspace, column: str, recipes: Sequence[Recipe], *, fo
         workspace: whose features and labels.
         column: of classes.
         recipes: the feature sets; several heads know better than one. Folds are made by the first.
+        copies: the group of copies that an image is in, by key; they are kept in one fold too.
         folds: how many.
         seed: of the folds.
 
@@ -55,6 +65,8 @@ def held_out(workspace: Workspace, column: str, recipes: Sequence[Recipe], *, fo
     """
     asked = Asked(column, kind="class")
     first = gather(workspace, Plan(asked, (recipes[0].id,), folds=folds, seed=seed))
+    if copies is not None:
+        first = replace(first, groups=join(first.groups, [copies.get(key) for key in first.assembled.keys]))
     numbers = first.split(first.groups)
     said = []
     for place, recipe in enumerate(recipes):
@@ -72,14 +84,14 @@ def held_out(workspace: Workspace, column: str, recipes: Sequence[Recipe], *, fo
 
 
 def mislabelled(
-    workspace: Workspace, column: str, recipes: Sequence[Recipe], *, seed: int
+    workspace: Workspace, column: str, recipes: Sequence[Recipe], *, copies: Mapping[str, int] | None = None, seed: int
 ) -> tuple[Finding, LabelErrors]:
-    """Images whose label is probably wrong.
+    """Images whose label is probably wrong; `copies` as of `held_out`.
 
     Raises:
         NotFound, Refused: as `held_out`.
     """
-    found = held_out(workspace, column, recipes, seed=seed)
+    found = held_out(workspace, column, recipes, copies=copies, seed=seed)
     rows = np.flatnonzero(found.judged)
     if not len(rows):
         raise Refused(f"column {shown(column)!r}: no class has an image in two folds, so none can be judged")
