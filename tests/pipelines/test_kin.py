@@ -149,7 +149,7 @@ def test_what_cannot_be_looked_for_is_said(tmp_path, clinic, monkeypatch):
     del record["files"]["rows.parquet"]
     (tmp_path / "head" / "head.json").write_text(json.dumps(record))
     found = boda.evaluate(bare, tmp_path / "head")
-    assert (found.trained_on, found.kin, found.unseen["rows"]) == (None, None, 160)
+    assert (found.trained_on, found.kin, found.unseen, found.unknown["rows"]) == (None, None, None, 160)
     assert found.warnings == ("it came without its rows: any of these may be among them, or kin to them",)
 
 

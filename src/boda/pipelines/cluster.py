@@ -16,10 +16,10 @@ from boda.errors import Refused
 from boda.keys import shown, to_json
 from boda.pipelines.clusters.cells import Cell, asked_cell, cells_of, refuse_unknown
 from boda.pipelines.clusters.classes import compare_with, read_truth
-from boda.pipelines.clusters.folder import Folder, output_folder
 from boda.pipelines.clusters.keeping import check_can_keep, keep_clusterings
 from boda.pipelines.clusters.measuring import Found, complete, measure, record_of, summary_of
 from boda.pipelines.clusters.reporting import Report, files_of, names_of
+from boda.pipelines.output_folder import Folder, output_folder
 from boda.pipelines.places import Where, opened
 from boda.recipe import Recipe
 
@@ -118,7 +118,7 @@ def cluster(
     names = {one: _name(name, method, one, alone=len(ks) == 1) for one in ks}
     stem = name or method
     check_can_keep(list(names.values()), there)
-    folder = Folder(output_folder(there.path, to), force=force)
+    folder = Folder(output_folder(there.path, "cluster", to), "cluster", force=force)
     folder.check(names_of(stem, list(names.values()), page=page))
 
     clusterings = {

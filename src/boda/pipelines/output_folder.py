@@ -17,21 +17,23 @@ from boda.pipelines.places import folder_beside
 from boda.sources.walking import is_workspace
 from boda.workspace.atomic import write_whole
 
-LIST = "made-by-boda-cluster.json"
-"""The name of the list."""
-_MARK = "boda cluster"
 
 
-def output_folder(workspace: Path, to: str | os.PathLike[str] | None) -> Path:
-    """Where the files go: NAME-cluster/ beside the workspace, or `to`, which is made where it is not there.
+def output_folder(workspace: Path | None, verb: str, to: str | os.PathLike[str] | None) -> Path:
+    """Where the files of a verb go: NAME-VERB/ beside the workspace, or `to`, which is made where it is not there.
+
+    Args:
+        workspace: None where there is none; then it is `boda-VERB` in the current folder.
+        verb: such as `cluster`.
+        to: where they were asked to go.
 
     Raises:
         NotFound: the folder above is not there.
         Refused: a file or a workspace is there.
     """
-    if to is None:
-        return folder_beside(workspace, "cluster")
-    folder = Path(to)
+    if to is None and workspace is not None:
+        return folder_beside(workspace, verb)
+    folder = Path(f"boda-{verb}" if to is None else to)
     if not folder.absolute().parent.is_dir():
         raise NotFound(f"{shown(str(folder.parent))}: no such folder to write into; make it first")
     if folder.exists() and not folder.is_dir():
@@ -43,11 +45,13 @@ def output_folder(workspace: Path, to: str | os.PathLike[str] | None) -> Path:
 
 
 class Folder:
-    """Files by their path in a folder; paths have at most one `/`."""
+    """Files of one verb by their path in a folder; paths have at most one `/`."""
 
-    def __init__(self, path: Path, *, force: bool) -> None:
+    def __init__(self, path: Path, verb: str, *, force: bool) -> None:
         self.path, self._force = path, force
-        self._listed = _read(path / LIST)
+        self._made_by = f"boda {verb}"
+        self._list = path / f"made-by-boda-{verb}.json"
+        self._listed = _read(self._list, self._made_by)
 
     def check(self, names: Collection[str]) -> None:
         """Find out before anything is computed whether these may be written.
@@ -59,8 +63,8 @@ class Folder:
             place = self.path / name
             if (place.is_symlink() or place.exists()) and not self._force and not self._is_ours(name):
                 raise Refused(
-                    f"{shown(str(place))}: is there already, and is not what boda cluster wrote; give --force to write "
-                    "over it, or another --to"
+                    f"{shown(str(place))}: is there already, and is not what {self._made_by} wrote; give --force to "
+                    "write over it, or another --to"
                 )
 
     def write(self, files: Mapping[str, bytes], *, instead_of: Collection[str] = ()) -> None:
@@ -90,8 +94,8 @@ class Folder:
     def _note(self, files: Mapping[str, Sequence[str]]) -> None:
         """Put digests on the list; before a file is written its old and its new one, so that a stop costs nothing."""
         self._listed |= {name: list(digests) for name, digests in files.items()}
-        text = json.dumps({"made_by": _MARK, "files": dict(sorted(self._listed.items()))}, indent=1)
-        write_whole(self.path / LIST, lambda file: file.write(text.encode()))
+        text = json.dumps({"made_by": self._made_by, "files": dict(sorted(self._listed.items()))}, indent=1)
+        write_whole(self._list, lambda file: file.write(text.encode()))
 
     def _is_ours(self, name: str) -> bool:
         place = self.path / name
@@ -104,13 +108,13 @@ def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _read(place: Path) -> dict[str, list[str]]:
+def _read(place: Path, made_by: str) -> dict[str, list[str]]:
     """What was written here before; nothing where there is no such list, or it is none of ours."""
     try:
         record: Any = json.loads(place.read_text("utf-8"))
     except (OSError, ValueError):
         return {}
-    files = record.get("files") if isinstance(record, dict) and record.get("made_by") == _MARK else None
+    files = record.get("files") if isinstance(record, dict) and record.get("made_by") == made_by else None
     if not isinstance(files, dict):
         return {}
     inside = {str(name): digests for name, digests in files.items() if ".." not in str(name).split("/")}
