@@ -41,6 +41,7 @@ TOUR = ("README.md", "docs/tutorial.md", "docs/how-to/demo.md")
 def groups() -> list[tuple[str, ...]]:
     """Pages that are run in one folder, in their order; every other page begins with photos/ and photos.boda."""
     pages = sorted(page.relative_to(ROOT).as_posix() for page in (ROOT / "docs" / "how-to").glob("*.md"))
+    pages.append("docs/explanations.md")
     return [TOUR, *((page,) for page in pages if page not in TOUR)]
 
 

@@ -20,6 +20,9 @@ _PUBLIC = {
     "cluster": "boda.pipelines.cluster:cluster",
     "map_points": "boda.pipelines.map_points:map_points",
     "inspect": "boda.pipelines.inspect:inspect",
+    "explain": "boda.pipelines.explain:explain",
+    "compare_explanations": "boda.pipelines.explain:compare_explanations",
+    "look_inside": "boda.pipelines.look_inside:look_inside",
     "train_network": "boda.pipelines.train_network:train_network",
     "finetune": "boda.pipelines.finetune:finetune",
     "augment": "boda.pipelines.augment:augment",
@@ -63,6 +66,8 @@ if TYPE_CHECKING:
     from boda.pipelines.embed import embed as embed
     from boda.pipelines.encoders import encoders as list_encoders
     from boda.pipelines.evaluate import evaluate as evaluate
+    from boda.pipelines.explain import compare_explanations as compare_explanations
+    from boda.pipelines.explain import explain as explain
     from boda.pipelines.export import export as export
     from boda.pipelines.export_head import export_head as export_head
     from boda.pipelines.finetune import finetune as finetune
@@ -71,6 +76,7 @@ if TYPE_CHECKING:
     from boda.pipelines.info import info as info
     from boda.pipelines.inspect import inspect as inspect
     from boda.pipelines.label import label as label
+    from boda.pipelines.look_inside import look_inside as look_inside
     from boda.pipelines.map_points import map_points as map_points
     from boda.pipelines.predict import predict as predict
     from boda.pipelines.quarantine import export_quarantine as export_quarantine

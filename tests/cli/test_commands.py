@@ -34,6 +34,8 @@ WORKSPACE_COMMANDS = {
     "cluster": ["-k", "2"],
     "map": [],
     "inspect": [],
+    "explain": [],
+    "look-inside": ["channels"],
     "import-head": ["f.npy", "--target", "y"],
 }
 

@@ -64,7 +64,7 @@ def test_a_head_brings_its_own_pixels(option: list[str]):
     """Other pixels would be other features: wrong usage."""
     result = run("predict", "x.png", "--head", "h", *option)
     assert result.exit_code == 2
-    assert "a head has its own recipe" in " ".join(result.stderr.split())
+    assert "a head or a clustering has its own recipe" in " ".join(result.stderr.split())
 
 
 def test_the_layers_of_an_encoder_are_a_table_and_json():

@@ -56,7 +56,7 @@ def test_the_public_names_are_these():
     assert set(boda.__all__) == {
         *("open", "embed", "search", "predict", "label", "info", "doctor", "export", "import_features", "demo"),
         *("train", "evaluate", "compare", "import_head", "export_head", "Head", "augment", "train_network", "finetune"),
-        *("cluster", "map_points", "inspect", "why_similar"),
+        *("cluster", "map_points", "inspect", "explain", "compare_explanations", "look_inside", "why_similar"),
         *("quarantine", "export_quarantine", "retry_quarantined", "load_encoder", "list_encoders", "open_source"),
         *("Workspace", "FeatureSet", "Recipe", "PixelSpec", "Encoder", "Source", "ImageRef", "BodaError"),
     }

@@ -60,3 +60,45 @@ def test_vectors_have_no_places(load):
         load("resnet18", layer="global_pool").places(PIXELS)
     with pytest.raises(Refused, match="needs pixels"):
         load("resnet18").places(PIXELS[:, :32])
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "side"),
+    [
+        ("test_vit", {"reg_tokens": 4}, 64),
+        ("test_vit", {"reg_tokens": 4, "no_embed_class": True}, 64),
+        ("test_vit", {"reg_tokens": 4}, 32),
+        ("test_vit", {"reg_tokens": 4, "dynamic_img_size": False}, 32),
+        ("test_vit2", {}, 64),
+    ],
+)
+def test_a_marked_patch_is_at_its_place_behind_registers(name, arguments, side, random_file):
+    """As timm lays tokens out; also where class token, registers and 2 x 2 patches are nine tokens, as 3 x 3 would be.
+
+    The network of `test_vit2` has a register and no class token.
+    """
+    file = random_file(name, img_size=side, **arguments)
+    query = "&".join(f"{key}={str(value).lower()}" for key, value in arguments.items())
+    loaded = boda.load_encoder(f"timm:{name}?{query}" if query else f"timm:{name}", weights=file, pixels=f"size={side}")
+    encoder = loaded.take("blocks.3", "mean")
+    pixels = PIXELS[:1, :side, :side]
+    before = encoder.places(pixels)[0]
+    assert before.shape[:2] == (side // 16, side // 16)
+
+    import timm
+    import torch
+    from safetensors.torch import load_file
+
+    model = timm.create_model(name, img_size=side, **arguments)
+    model.load_state_dict(load_file(file))
+    spec = encoder.recipe.pixels
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (spec.mean, spec.std))
+    batch = (torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255 - mean) / std
+    with torch.no_grad():
+        theirs = model.eval().forward_intermediates(batch, indices=[3], intermediates_only=True)[0]
+    np.testing.assert_allclose(before, theirs[0].permute(1, 2, 0), atol=1e-4 * np.abs(before).max())
+    for y, x in np.ndindex(*before.shape[:2]):
+        marked = pixels.copy()
+        marked[0, 16 * y : 16 * y + 16, 16 * x : 16 * x + 16] ^= 255
+        moved = np.linalg.norm(encoder.places(marked)[0] - before, axis=-1)
+        assert np.unravel_index(moved.argmax(), moved.shape) == (y, x)

@@ -6,16 +6,29 @@ import torch
 
 import boda
 from boda.errors import Refused
-from boda.explanations.head_score import Held, answers_of, head_score
-from boda.heads.assembling import assemble
-from boda.heads.inputs import FeatureInput
+from boda.evaluation.calibration import Platt, Temperature
+from boda.explanations.head_score import Held, answers_of, design_score, head_score
+from boda.heads.asking import Asked
+from boda.heads.assembling import Unit, assemble
+from boda.heads.crossfit import fit
+from boda.heads.head import Head, Trained
+from boda.heads.inputs import FeatureInput, Inputs
+from boda.heads.target import Blank
+from boda.pipelines.heads.material import Plan, gather, learner_of
 from tunable import make_tunable
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """32 images with labels of every kind, a network, and a workspace of both."""
-    return make_tunable(tmp_path_factory.mktemp("head-score"))
+    made = make_tunable(tmp_path_factory.mktemp("head-score"))
+    lines = ["file,dark,first,corner"]
+    for row, line in enumerate((made / "table.csv").read_text().splitlines()[1:]):
+        name, light = line.split(",")[:2]
+        lines.append(f"{name},{int(int(light) < 70)},{int(row < 11)},{'abc'[row % 3]}")
+    (made / "more.csv").write_text("\n".join(lines))
+    boda.label(made / "w.boda", made / "more.csv")
+    return made
 
 
 def trained(place, target, **more):
@@ -38,6 +51,7 @@ def features_of(inputs) -> tuple[str, torch.Tensor]:
         ("class", {}),
         ("class", {"method": "mlp"}),
         ("count_*", {"target_kind": "ratings"}),
+        ("dark,first", {"target_kind": "labels"}),
     ],
 )
 def test_a_head_scores_as_it_predicts(place, target, more, scaling):
@@ -72,6 +86,83 @@ def test_answers_of_a_vote_tree_are_fractions_of_their_question(place):
         for column, answer in enumerate(answers):
             np.testing.assert_allclose(said[answer], shares[:, column], atol=1e-5)
         np.testing.assert_allclose(sum(said[answer] for answer in answers), 1, atol=1e-9)
+
+
+def as_predicted(head, said: np.ndarray) -> np.ndarray:
+    """(n, answers) scores to what a prediction makes of them, by the calibration of the head."""
+    if head.target.kind == "class":
+        powers = np.exp(said / head.calibration.value)
+        return powers / powers.sum(axis=1, keepdims=True)
+    if head.target.kind == "labels":
+        return 1 / (1 + np.exp(-(said * head.calibration.slopes + head.calibration.offsets)))
+    return said
+
+
+def fitted(place, target: str, kind: str, inputs=(), unit=None, calibration=None, **more) -> tuple[Head, Inputs]:
+    """A head without its evaluation, which takes longer than all the rest, and its inputs."""
+    tree = str(place / "tree.toml") if kind == "votes" else None
+    plan = Plan(Asked(target, kind, tree), inputs, unit=unit, folds=2, **more)
+    found = gather(boda.open(place / "w.boda"), plan)
+    rng = np.random.default_rng(0)
+    preparation, model = fit(found.inputs, found.target, learner_of(found.target, plan), groups=found.groups, rng=rng)
+    blank = Blank(kind, target, found.target.names, found.target.levels, found.target.tree)
+    trained = Trained.unknown(found.target.outputs)
+    unit = found.assembled.unit
+    head = Head("h", plan.asked, blank, found.wanted, preparation, model, trained, unit, calibration)
+    return head, found.inputs
+
+
+@pytest.mark.parametrize(
+    ("target", "kind", "scaling", "calibration"),
+    [
+        ("bright", "number", "standardised", None),
+        ("class", "class", "standardised", Temperature(1.7)),
+        ("dark,first", "labels", "raw", Platt((0.5, 2.0), (0.1, -1.0))),
+        ("count_*", "ratings", "normalised", None),
+        ("shape_*", "votes", "standardised", None),
+    ],
+)
+def test_an_image_among_numbers_and_names_scores_as_it_is_predicted(place, target, kind, scaling, calibration):
+    """Of every row, to 1e-5 of the spread: predictions are made of the scores, of the image or of the prepared row."""
+    given = ("resnet:resnet20", "noise", "corner")
+    head, inputs = fitted(place, target, kind, given, calibration=calibration, scaling=scaling)
+    name, features = features_of(inputs)
+    design = head.preparation.design(inputs).dense()
+    said, of_rows = [], []
+    for answer in answers_of(head) or (None,):
+        each = [head_score(head, name, answer, Held(row)) for row in design]
+        said.append([float(one.of(features[[row]]).detach()) for row, one in enumerate(each)])
+        prepared = design_score(head, answer)
+        of_rows.append(prepared.of(torch.from_numpy(design)).numpy())
+        assert (prepared.name, prepared.title, prepared.unit) == (each[0].name, each[0].title, each[0].unit)
+    found = head.predict(inputs)
+    expected = np.asarray(found.values)[:, None] if kind in {"number", "ratings"} else found.points
+    for scores in (np.transpose(said), np.transpose(of_rows)):
+        off = np.abs(as_predicted(head, scores) - expected)
+        assert (off <= 1e-5 * np.ptp(expected, axis=0)).all()
+
+
+def test_each_view_of_a_unit_is_an_image_of_its_own(place):
+    """The others are held; another image in one view gives what the head says of such a unit."""
+    head, inputs = fitted(place, "sheet", "number", unit=Unit("sheet", "corner"))
+    design = head.preparation.design(inputs).dense()
+    blocks = {one.name: one for one in inputs.blocks}
+    assert list(blocks) == [f"resnet:resnet20@{view}" for view in "abc"]
+    expected = head.predict(inputs).points
+    for name, block in blocks.items():
+        features = torch.from_numpy(np.array(block.block(slice(None)))).requires_grad_()
+        for row in (0, 4):
+            said = head_score(head, name, None, Held(design[row])).of(features)
+            np.testing.assert_allclose(said[row].item(), expected[row], atol=1e-5 * np.ptp(expected))
+            moved = blocks | {name: block.take(np.array([3] * len(block)))}
+            swapped = head.predict(Inputs(tuple(moved.values()))).points[row]
+            np.testing.assert_allclose(said[3].item(), swapped, atol=1e-5 * np.ptp(expected))
+            (slopes,) = torch.autograd.grad(said.sum(), features)
+            assert np.abs(slopes.numpy()).max() > 0
+    with pytest.raises(Refused, match="give the row"):
+        head_score(head, "resnet:resnet20@a")
+    with pytest.raises(Refused, match="takes no features called 'resnet:resnet20'"):
+        head_score(head, "resnet:resnet20")
 
 
 def test_other_inputs_of_a_row_are_held_where_they_are(place):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from boda.errors import Refused
-from boda.heads.crossfit import cross_fit, fit
+from boda.heads.crossfit import cross_fit, fit, out_of_fold
 from boda.heads.design import Design
 from boda.heads.inputs import FeatureInput, Inputs, NumberInput
 from boda.heads.ridge import Ridge
@@ -68,6 +68,15 @@ def test_folds_draw_from_streams_of_their_own() -> None:
         draws.append([one[3] for one in learner.seen])
     assert draws[0] == draws[1]
     assert len(set(draws[0])) == 4
+
+
+def test_without_a_model_of_all_rows_the_rest_is_the_same() -> None:
+    """The same models of the folds, from the same streams; one fit fewer."""
+    whole, folds_alone = Watching(), Watching()
+    _, found = cross_fit(INPUTS, TARGET, whole, FOLDS, groups=np.arange(N), rng=np.random.default_rng(4))
+    outputs = out_of_fold(INPUTS, TARGET, folds_alone, FOLDS, groups=np.arange(N), rng=np.random.default_rng(4))
+    np.testing.assert_array_equal(outputs, found.out_of_fold)
+    assert [one[3] for one in folds_alone.seen] == [one[3] for one in whole.seen[:3]]
 
 
 def test_a_fold_is_prepared_on_its_training_rows_only() -> None:

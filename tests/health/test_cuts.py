@@ -1,13 +1,15 @@
-"""A cut picture is found inside the whole, another one is not."""
+"""A cut picture is found inside the whole, also mirrored; another one is not."""
 
 import io
 import tarfile
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
+from skimage.feature import match_template
 
-from boda.health.cuts import SAME, SIDE, correlations, is_cut_out
+from boda.health import cuts
+from boda.health.cuts import SAME, SIDE, best_correlation, correlations
 
 
 def grey(image: Image.Image) -> np.ndarray:
@@ -25,26 +27,40 @@ def pictures(boda_data):
 
 
 @pytest.mark.parametrize("share", [0.8, 0.5])
-def test_what_was_cut_out_is_found(pictures, share):
-    """Four fifths or half of each side, from a corner, compressed; whichever of the two is asked first."""
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_what_was_cut_out_is_found(pictures, share, mirrored):
+    """Four fifths or half of each side, from a corner, compressed, maybe mirrored; whichever of the two comes first."""
     for image in pictures:
         into = io.BytesIO()
-        image.crop((0, 0, round(image.width * share), round(image.height * share))).save(into, "JPEG", quality=50)
-        part, whole = grey(Image.open(into)), grey(image)
-        assert is_cut_out(part, whole)
-        assert is_cut_out(whole, part)
+        part = image.crop((0, 0, round(image.width * share), round(image.height * share)))
+        (ImageOps.mirror(part) if mirrored else part).save(into, "JPEG", quality=50)
+        small, whole = grey(Image.open(into)), grey(image)
+        assert best_correlation(small, whole) >= SAME
+        assert best_correlation(whole, small) == pytest.approx(best_correlation(small, whole))
 
 
 def test_other_pictures_are_not_found_in_each_other(pictures):
     """Of six photographs no two."""
     greys = [grey(one) for one in pictures]
-    assert max(max(correlations(a, b)) for place, a in enumerate(greys) for b in greys[:place]) < SAME - 0.05
+    assert max(best_correlation(a, b) for place, a in enumerate(greys) for b in greys[:place]) < SAME - 0.05
+
+
+def test_correlations_are_those_of_scikit_image(monkeypatch):
+    """At every place the normalised cross-correlation, of a part as large as it is; the best of them is told."""
+    monkeypatch.setattr(cuts, "_SOFT", 0.0)
+    rng = np.random.default_rng(0)
+    whole, part = (rng.integers(256, size=shape).astype(np.uint8) for shape in ((48, 64), (20, 31)))
+    expected = match_template(whole.astype(np.float64), part.astype(np.float64)).max()
+    assert correlations(part, whole)[0] == pytest.approx(expected, abs=1e-5)
+    assert correlations(whole[7:30, 11:50], whole)[0] == pytest.approx(1, abs=1e-5)
 
 
 def test_what_has_no_detail_is_found_nowhere():
-    """A flat picture, and one too small to be told from any other."""
+    """A flat picture, one in a flat part of another, and one too small to be told from any other."""
     flat = np.full((48, 64), 90, np.uint8)
     noise = np.random.default_rng(0).integers(255, size=(48, 64)).astype(np.uint8)
-    assert list(correlations(flat, flat)) == []
-    assert list(correlations(noise[:5, :5], noise[:5, :5])) == []
-    assert next(correlations(noise, noise)) > 0.999
+    assert best_correlation(flat, flat) == -1
+    assert best_correlation(flat, noise) == -1
+    assert correlations(noise[:5, :5], noise[:5, :5]) == []
+    assert best_correlation(noise, noise) > 0.999
+    assert best_correlation(noise, noise[:, ::-1]) > 0.999

@@ -42,18 +42,31 @@ def turned(number: int, bits: int) -> np.uint64:
     return np.uint64(int(number) ^ ((1 << bits) - 1))
 
 
-def look(hashes=WILD, features=FEATURES, *, mirrored=None, flat=None, index=None):
+def pixels(same, others=0.2):
+    """Pixels that correlate by 0.97 in these pairs, and less in others."""
+    return lambda pairs: np.array([0.97 if tuple(pair) in same else others for pair in pairs.tolist()])
+
+
+PLANTED = {(0, 1), (2, 3), (4, 5), (6, 7)}
+
+
+def look(hashes=WILD, features=FEATURES, *, mirrored=None, flat=None, index=None, same=PLANTED):
     n = len(hashes) if hashes is not None else len(features)
     perceived = None
     if hashes is not None:
         mirror = RNG.integers(2**64, size=n, dtype=np.uint64) if mirrored is None else mirrored
         perceived = Perceived(hashes, mirror, np.zeros(n, bool) if flat is None else flat)
     index = np.arange(n) if index is None else index
-    return near_duplicates(perceived, np.arange(n), features, index, rng=np.random.default_rng(1))
+    rng = np.random.default_rng(1)
+    return near_duplicates(perceived, np.arange(n), features, index, rng=rng, correlated=pixels(same))
 
 
 def told(found):
     return [(one.middle, copy.row, copy.evidence) for one in found.groups for copy in one.copies]
+
+
+def alike(found):
+    return [(one.middle, copy.row, copy.evidence) for one in found.look_alikes for copy in one.copies]
 
 
 def test_each_evidence_is_named():
@@ -72,6 +85,12 @@ def test_each_evidence_is_named():
     assert by_hash.likeness == pytest.approx(0, abs=0.4)
     assert weak.distance == 14
     assert 0.75 <= weak.likeness < 0.9
+    assert (by_hash.correlation, weak.correlation) == (None, 0.97)
+    assert found.look_alikes == ()
+    doubted = look(hashes, features, same=set())
+    assert told(doubted) == [(0, 1, "hash"), (4, 5, "both")]
+    assert alike(doubted) == [(2, 3, None), (6, 7, None)]
+    assert doubted.look_alikes[0].copies[0].correlation == 0.2
 
 
 def test_a_mirror_image_is_found_by_its_hash():
@@ -89,22 +108,35 @@ def test_what_stands_out_is_looked_at():
     features[5] = features[2] + 0.9 * features[5]
     asked = []
 
-    def looking(answer: bool):
-        def is_cut(pairs: np.ndarray) -> np.ndarray:
+    def looking(same):
+        def correlated(pairs: np.ndarray) -> np.ndarray:
             asked.append(pairs.tolist())
-            return np.full(len(pairs), answer)
+            return pixels(same)(pairs)
 
-        return is_cut
+        return correlated
 
     def found(**options):
         return near_duplicates(None, np.zeros(0, np.int64), features, np.arange(80), rng=RNG, **options)
 
-    assert told(found(is_cut=looking(answer=True))) == [(2, 5, "features")]
-    assert told(found(is_cut=looking(answer=False))) == []
-    assert asked == [[[2, 5]]] * 2
+    assert told(found(correlated=looking({(2, 5)}))) == [(2, 5, "features")]
+    first, look_alikes = asked
+    assert first == [[2, 5]]
+    assert len(look_alikes) == 6
+    assert all(len({2, 5} & set(pair)) == 1 for pair in look_alikes)
+    nothing = found(correlated=looking(set()))
+    assert (told(nothing), alike(nothing), asked[2:]) == ([], [], [[[2, 5]]])
     nobody = found()
     assert told(nobody) == []
-    assert nobody.notes == ("pictures cut out of others were hardly looked for: nobody could look at the pixels",)
+    assert nobody.notes == ("nobody could look at the pixels: what features call alike are look-alikes",)
+
+
+def test_without_pixels_features_tell_look_alikes_only():
+    """Equal features are no proof."""
+    features = FEATURES.copy()
+    features[3] = features[2]
+    found = near_duplicates(None, np.zeros(0, np.int64), features, np.arange(48), rng=RNG)
+    assert (told(found), alike(found)) == ([], [(2, 3, None)])
+    assert len(set(found.numbers(48).tolist())) == 48
 
 
 def test_flat_pictures_are_not_one_group():
@@ -138,7 +170,7 @@ def test_images_without_features_or_pixels_are_told_by_the_other():
     index[0] = -1
     hashed = np.setdiff1d(np.arange(48), [3])
     perceived = Perceived(hashes[hashed], RNG.integers(2**64, size=47, dtype=np.uint64), np.zeros(47, bool))
-    found = near_duplicates(perceived, hashed, features, index, rng=RNG)
+    found = near_duplicates(perceived, hashed, features, index, rng=RNG, correlated=pixels({(2, 3)}))
     assert told(found) == [(0, 1, "hash"), (2, 3, "features")]
     assert (found.groups[0].copies[0].likeness, found.groups[1].copies[0].distance) == (None, None)
 

@@ -15,6 +15,7 @@ import boda
 from boda.errors import Damaged, NewerFormat, NotFound, Refused
 from boda.pictures.map_picture import MARK
 from boda.pipelines.maps.keeping import KeptMap, load_map
+from boda.pipelines.run.meter import Progress
 from boda.workspace.workspace import open_workspace
 from making import make_photos, make_workspace
 from synthetic import synthetic_workspace
@@ -227,3 +228,21 @@ def test_a_damaged_or_newer_map_is_not_read(groups):
         KeptMap.from_files(files | {"places.npy": files["placed.npy"]}, "here")
     with pytest.raises(Damaged):
         KeptMap.from_files(files | {"places.npy": b"\x80\x04N."}, "here")
+
+
+def test_progress_counts_the_steps_of_all_maps(groups, tmp_path):
+    """From the first word to the last step, of the map and of its random starts; of placing too. A PCA takes none."""
+    heard: list[Progress] = []
+    boda.map_points(groups, starts=2, progress=heard.append)
+    assert heard[0] == Progress("mapping", 0, 3 * 200)
+    done = [one.done for one in heard]
+    assert done == sorted(set(done))
+    assert (heard[-1].stage, heard[-1].done, heard[-1].total) == ("mapping", 600, 600)
+    other = synthetic_workspace(
+        tmp_path / "other.boda", {"plain": grouped(np.random.default_rng(5), each=2)}, {"a": ["x"] * 6}
+    )
+    boda.map_points(other, onto=groups.path / "tsne", progress=heard.append)
+    assert (heard[-1].done, heard[-1].total) == (250, 250)
+    heard.clear()
+    boda.map_points(groups, method="pca", progress=heard.append)
+    assert heard == [Progress("mapping", 0, 0)]

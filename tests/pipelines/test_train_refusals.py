@@ -80,7 +80,7 @@ def test_no_image_of_any_unit(tmp_path):
         ({"method": "tree"}, "method is 'tree'; it can be 'auto', 'linear', 'mlp'"),
         ({"scaling": "L2"}, "scaling is 'L2'; it can be 'standardised', 'normalised', 'raw'"),
         ({"loss": "mse"}, "loss is 'mse'; it can be 'likelihood', 'emd'"),
-        ({"seed": -1}, "seed is -1"),
+        ({"seed": -1}, "seed=-1: a whole number from 0"),
         ({"folds": 1}, "1 folds hold nothing out"),
     ],
 )

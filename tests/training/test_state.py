@@ -77,12 +77,16 @@ def test_without_patience_nothing_ends_early():
     assert state.waited == 7
 
 
-def test_plateaus_are_of_the_loss():
-    """Whatever the primary score does."""
-    state = State.fresh(network(), PRESET.changed(patience=None))
-    for error in (0.5, 0.4, 0.3):
-        epoch(state, 1.0, error, PRESET.changed(patience=None))
-    assert state.plateau.drops == 1
+@pytest.mark.parametrize(
+    ("scores", "drops"), [(((1.0, 0.5), (1.0, 0.4), (1.0, 0.3)), 0), (((0.9, 0.5), (0.8, 0.5), (0.7, 0.5)), 1)]
+)
+def test_plateaus_are_of_the_score_that_chooses_the_best_epoch(scores, drops):
+    """A loss that stands still while the error falls is none; an error that does while the loss falls is one."""
+    preset = PRESET.changed(patience=None)
+    state = State.fresh(network(), preset)
+    for loss, error in scores:
+        epoch(state, loss, error, preset)
+    assert (state.plateau.score, state.plateau.drops) == ("error", drops)
 
 
 @pytest.mark.parametrize("stops_after", [0, 1, 3, 5])

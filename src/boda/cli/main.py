@@ -31,6 +31,8 @@ COMMANDS = {
     "cluster": "boda.cli.cluster:cluster",
     "map": "boda.cli.map:map_points",
     "inspect": "boda.cli.inspect:inspect",
+    "explain": "boda.cli.explain:explain",
+    "look-inside": "boda.cli.look_inside:look_inside",
     "train-net": "boda.cli.train_net:train_net",
     "finetune": "boda.cli.finetune:finetune",
     "augment": "boda.cli.augment:augment",

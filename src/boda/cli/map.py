@@ -46,7 +46,7 @@ def map_points(show: Show, /, workspace: str, **options: Any) -> None:
     """Make a map of all images, with its errors: a picture, and a page that shows images under the mouse."""
     import boda
 
-    found = boda.map_points(workspace, **options)
+    found = boda.map_points(workspace, progress=show.progress, **options)
     show(found, lambda: _say(found))
 
 

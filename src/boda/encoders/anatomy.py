@@ -103,12 +103,12 @@ class Anatomy:
         return found
 
     def _layout(self, layer: Layer) -> Layout:
-        """How the output of a layer is read; where its shape does not say, images of twice the size do."""
+        """How the output of a layer is read; where its shape does not say, the other layers do, or twice the size."""
         assert layer.shape is not None
         network = self._network
         found = layout_of(layer.shape, self._shape, network.prefix_tokens)
-        if len(found) == 2 and found[0].kind != "tokens":
-            found = self._reread(layer, found)
+        if len(found) == 2:
+            found = self._beside(layer, found) if found[0].kind == "tokens" else self._reread(layer, found)
         if len(found) == 1:
             return found[0]
         why = "could be read in two ways" if found else "is neither a vector, nor a map, nor tokens of one"
@@ -116,6 +116,20 @@ class Anatomy:
             f"encoder {self._name!r}: layer {layer.name} gives {' x '.join(map(str, layer.shape))} numbers for an "
             f"image, which {why}: name another layer, or give --pixels another size"
         )
+
+    def _beside(self, layer: Layer, found: tuple[Layout, ...]) -> tuple[Layout, ...]:
+        """Tokens of places alone, or with those that stand for none: some layer of the network gives the other.
+
+        Of 28 x 28 pixels in patches of 14, 4 patches become 9 tokens with a class token and four registers, and 9 could
+        be 3 x 3 places as well.
+        """
+        assert layer.shape is not None
+        count, prefix = layer.shape[0], self._network.prefix_tokens
+        counts = set().union(*(_counts(one.shape, self._shape) for one in self.layers if one.shape is not None))
+        without, behind = count + prefix in counts, count - prefix in counts
+        if without == behind:
+            return found
+        return tuple(one for one in found if one.prefix == (prefix if behind else 0))
 
     def _reread(self, layer: Layer, found: tuple[Layout, ...]) -> tuple[Layout, ...]:
         """The axis that does not grow with the image is that of the channels."""
@@ -146,3 +160,11 @@ class Anatomy:
 
         batch = torch.zeros(2, 3, *shape, device=place_of(self._network.module))
         return measured(self._network.module, self._network.features, batch)
+
+
+def _counts(shape: tuple[int, ...], image: tuple[int, int]) -> set[int]:
+    """How many tokens, or places of a map, an output of this shape may have."""
+    if len(shape) == 2:
+        return {shape[0]}
+    firsts = [1 if one.kind == "channels first" else 0 for one in layout_of(shape, image, 0) if one.kind != "vector"]
+    return {shape[first] * shape[first + 1] for first in firsts}

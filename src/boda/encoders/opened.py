@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from boda.arrays import Pixels
 from boda.encoders.anatomy import Anatomy, Part
+from boda.encoders.base import Encoder
 from boda.encoders.layers import LAST, Listener, listened, tap
 from boda.encoders.network import Network
 from boda.encoders.normalising import normalisation, normalised
@@ -37,6 +38,8 @@ class OpenNetwork:
     part: Part | None
     """What the features are of; None: the network's own."""
     device: "torch.device"
+    closed: bool = False
+    """It is no network of torch: pixels go in and features come out, without gradients or layers."""
 
     @property
     def name(self) -> str:
@@ -56,7 +59,13 @@ class OpenNetwork:
 
     @cached_property
     def anatomy(self) -> Anatomy:
-        """Its layers, measured."""
+        """Its layers, measured.
+
+        Raises:
+            Refused: it is closed.
+        """
+        if self.closed:
+            raise Refused(f"encoder {self.name!r} is no network of torch and has no layers: explain it by occlusion")
         return Anatomy(self.network, self.name, self.shape)
 
     def door(self, pixels: Pixels) -> "torch.Tensor":
@@ -85,16 +94,14 @@ class OpenNetwork:
         return self.network.logits(self.module, batch)  # type: ignore[no-any-return]
 
 
-def opened(encoder: object) -> OpenNetwork:
-    """The network of an encoder, laid open.
+def opened(encoder: Encoder) -> OpenNetwork:
+    """The network of an encoder, laid open; one that is none of torch as a box with pixels on one side.
 
     Raises:
-        Refused: it is no torch network.
+        Refused: it looks at no pixels.
     """
     if not isinstance(encoder, TorchEncoder):
-        recipe = getattr(encoder, "recipe", None)
-        name = recipe.name if isinstance(recipe, Recipe) else type(encoder).__name__
-        raise Refused(f"encoder {name!r} is no network of torch, so there is nothing in it to explain a score by")
+        return _closed(encoder)
     running, part = encoder._running, encoder._part
     module = copy.deepcopy(running._original).eval().requires_grad_(requires_grad=False)
     if part is not None and part.layer != LAST:
@@ -102,3 +109,20 @@ def opened(encoder: object) -> OpenNetwork:
     recipe = encoder.at("fp32").recipe
     assert isinstance(recipe.pixels, PixelSpec)
     return OpenNetwork(recipe, module, running.network, part, running.device)
+
+
+def _closed(encoder: Encoder) -> OpenNetwork:
+    """What is computed by rules, or by another runtime. Pixels between two levels go to the nearer one."""
+    import torch
+
+    recipe = encoder.recipe
+    if recipe.pixels is None:
+        raise Refused(f"features {recipe.name!r} were imported, and nobody knows what would make them of other pixels")
+    mean, std = (torch.tensor(values)[:, None, None] for values in (recipe.pixels.mean, recipe.pixels.std))
+
+    def features(module: object, batch: "torch.Tensor") -> "torch.Tensor":
+        levels = ((batch.detach().cpu() * std + mean) * 255).round().clamp(0, 255).to(torch.uint8)
+        return torch.from_numpy(encoder(levels.permute(0, 2, 3, 1).contiguous().numpy()))
+
+    module = torch.nn.Identity()
+    return OpenNetwork(recipe, module, Network(module, features), None, torch.device("cpu"), closed=True)

@@ -25,7 +25,8 @@ from boda.explanations.leaf import gradient_at
 from boda.explanations.score import Score
 
 _EVEN = 1e-4
-"""Share of the largest gradient by which those of one channel may differ where a score is linear in the average."""
+"""Share of the largest gradient by which those of one channel may differ, from place to place and from image to image,
+where a score is linear in the average."""
 
 
 def cam(opened: OpenNetwork, score: Score, batch: Tensor, *, layer: str, layout: Layout) -> Heat:
@@ -44,11 +45,13 @@ def cam(opened: OpenNetwork, score: Score, batch: Tensor, *, layer: str, layout:
     scores, given, slopes = gradient_at(opened, layer, score.through(opened), batch)
     values, gradients = grid(given, layout, opened.shape), grid(slopes, layout, opened.shape)
     mean = gradients.mean(dim=(1, 2), keepdim=True)
-    uneven = (gradients - mean).abs().amax(dim=(1, 2, 3)) > _EVEN * gradients.abs().amax(dim=(1, 2, 3))
-    if bool(uneven.any()):
+    noise = torch.randn(batch.shape, generator=torch.Generator().manual_seed(0)).to(batch)
+    elsewhere = grid(gradient_at(opened, layer, score.through(opened), noise)[2], layout, opened.shape)
+    apart = torch.maximum((gradients - mean).abs(), (gradients - elsewhere).abs()).amax(dim=(1, 2, 3))
+    if bool((apart > _EVEN * gradients.abs().amax(dim=(1, 2, 3))).any()):
         raise Refused(
             f"encoder {opened.name!r}: CAM needs global average pooling and a linear score behind layer {layer}, and "
-            "here some places count more than others: use grad-cam"
+            "here some places, or the same place of some images, count more than others: use grad-cam"
         )
     count = values.shape[1] * values.shape[2]
     return _heat("cam", layer, (count * mean * values).sum(dim=3), scores, score.unit, signed=True)

@@ -55,11 +55,24 @@ def head_score(head: Head, block: str, answer: str | None = None, held: Held | N
         )
     if held is None and len(head.preparation.kept) > 1:
         raise Refused(f"head {shown(head.name)!r} takes more than one image: give the row that it stands in")
-    prepared = _prepared(part, held, head.preparation.parts[block])
+    prepared, said = _prepared(part, held, head.preparation.parts[block]), design_score(head, answer)
+    return Score(said.name, said.title, said.unit, lambda features: said.of(prepared(features)))
+
+
+def design_score(head: Head, answer: str | None = None) -> Score:
+    """One answer of a head, as a function of rows that are prepared: (n, width) designs in the place of features.
+
+    Args:
+        head: whose.
+        answer: as of `head_score`.
+
+    Raises:
+        Refused: no such answer, one that must be given or may not, or a model that no gradient passes through.
+    """
     outputs = _outputs(head)
     picked, title, unit = _picked(head, answer)
     name = f"head:{head.name}" + (f":{answer}" if answer is not None else "")
-    return Score(name, title, unit, lambda features: picked(outputs(prepared(features))))
+    return Score(name, title, unit, lambda design: picked(outputs(design)))
 
 
 def answers_of(head: Head) -> tuple[str, ...]:
@@ -79,13 +92,13 @@ def _prepared(part: FeaturePart, held: Held | None, columns: slice) -> Callable[
     def prepare(features: Tensor) -> Tensor:
         found = features.float()
         if held is not None and held.images > 1:
-            found = (found + torch.from_numpy(held.others).to(found.device)) / held.images
+            found = (found + torch.tensor(held.others).to(found.device)) / held.images
         if part.scaling == "normalised":
             found = torch.nn.functional.normalize(found, dim=1, eps=1e-30)
         found = (found - mean.to(found.device)) / scale.to(found.device)
         if held is None:
             return found
-        row = torch.from_numpy(held.design).to(found.device).expand(len(found), -1)
+        row = torch.tensor(held.design).to(found.device).expand(len(found), -1)
         return torch.cat([row[:, : columns.start], found, row[:, columns.stop :]], dim=1)
 
     return prepare

@@ -52,8 +52,8 @@ def passed_with_leaf(
     leaf = Leaf()
     hook = opened.module.get_submodule(layer).register_forward_hook(leaf.take)
     try:
-        with torch.no_grad():  # the leaf turns gradients on; leaving the block restores what was before it
-            scores = score(batch)
+        with torch.inference_mode(mode=False), torch.no_grad():  # the leaf turns gradients on; leaving restores them
+            scores = score(batch.clone())  # a first layer may work in place
     finally:
         hook.remove()
     if leaf.values is None or not scores.requires_grad:
@@ -66,5 +66,6 @@ def gradient_at(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """(n,) scores, (n, ...) what a layer gave, and the gradient of each image's score with respect to it."""
     scores, leaf = passed_with_leaf(opened, layer, score, batch)
-    (slopes,) = torch.autograd.grad(scores, leaf, torch.ones_like(scores))
+    with torch.inference_mode(mode=False):
+        (slopes,) = torch.autograd.grad(scores, leaf, torch.ones_like(scores))
     return scores.detach(), leaf.detach(), slopes

@@ -17,6 +17,7 @@ from boda.explanations.gradients import gradient, gradient_times_input
 from boda.explanations.heat import Heat
 from boda.explanations.integrated import integrated_gradients
 from boda.explanations.occlusion import occlusion
+from boda.explanations.passes import blocks
 from boda.explanations.rollout import relevance, rollout
 from boda.explanations.score import Score
 from boda.explanations.smoothing import smooth_gradient
@@ -123,7 +124,7 @@ def _at_layer(make: Callable[..., Heat]) -> Run:
 
     def run(opened: OpenNetwork, score: Score, batch: Tensor, way: Way) -> tuple[Heat, ...]:
         target = target_layer(opened, score) if way.layer is None else target_named(opened, way.layer)
-        parts = batch.split(max(1, way.at_once))
+        parts = [batch[block] for block in blocks(len(batch), way.at_once)]
         return (_joined([make(opened, score, one, layer=target.layer, layout=target.layout) for one in parts]),)
 
     return run
@@ -177,7 +178,10 @@ _ALL = (
     Method("cam", "CAM", "Zhou et al., arXiv:1512.04150", _at_layer(cam), layered=True),
     Method("gradient", "Gradient", "Simonyan et al., arXiv:1312.6034", _at_pixels(gradient)),
     Method(
-        "gradient-times-input", "Gradient x input", "Shrikumar et al., arXiv:1605.01713", _at_pixels(gradient_times_input)
+        "gradient-times-input",
+        "Gradient x input",
+        "Shrikumar et al., arXiv:1605.01713",
+        _at_pixels(gradient_times_input),
     ),
     Method("smoothgrad", "SmoothGrad", "Smilkov et al., arXiv:1706.03825", _smoothed),
     Method(
@@ -206,7 +210,7 @@ _ALL = (
         of_score=False,
         layered=True,
     ),
-)  # fmt: skip
+)
 
 METHODS: Mapping[str, Method] = MappingProxyType({one.name: one for one in _ALL})
 """By name, those that are asked for most first."""

@@ -20,6 +20,8 @@ from boda.explanations.score import Score
 
 _NOTHING = 1e-12
 """A gradient below this share of the scores' size is none."""
+_INNER = {"Linear", "Dropout"}
+"""Types of layers inside a block: keys and values of one attention, and what hands on attention weights."""
 _LEAST = 2
 """Places on each side of a map that is worth the name."""
 
@@ -83,7 +85,7 @@ def _candidates(opened: OpenNetwork) -> list[Target]:
     width: dict[tuple[int, int], int] = {}
     for name in reversed(order):
         layer = layers[name]
-        if layer.calls != 1 or layer.shape is None or len(layer.shape) < 2:
+        if layer.calls != 1 or layer.shape is None or len(layer.shape) < 2 or layer.kind in _INNER:
             continue
         try:
             target = target_named(opened, name)

@@ -1,6 +1,7 @@
 """Cross-fitting: a model of all rows, and for every row the word of a model that had not seen it."""
 
 import time
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -88,29 +89,65 @@ def cross_fit(
         Refused: lengths differ, fewer than two folds; what `Preparation.fit` and the learner refuse.
     """
     _check(inputs, target, groups, folds)
-    held = np.unique(folds)
-    if len(held) < 2:
-        raise Refused(f"cross-fitting needs at least two folds, not {len(held)}")
+    held = _folds_in(folds)
     if isinstance(learner, FastLearner) and not is_to_be_balanced(inputs, target, learner, groups):
         fast = learner.cross_fit(inputs, target, folds, groups, rng)
         if fast is not None:
             return fast
     began = time.perf_counter()
-    out_of_fold: Outputs | None = None
+    *streams, last = rng.spawn(held + 1)
+    outputs, models = _of_folds(inputs, target, learner, folds, groups, streams)
+    preparation, model = fit(inputs, target, learner, groups=groups, rng=last)
+    chosen = tuple(one.settings() for _, one in models)
+    return preparation, CrossFit(model, outputs, folds, chosen, time.perf_counter() - began, tuple(models))
+
+
+def out_of_fold(
+    inputs: Inputs,
+    target: Target,
+    learner: Learner,
+    folds: npt.NDArray[np.int64],
+    *,
+    groups: npt.NDArray[np.int64],
+    rng: np.random.Generator,
+) -> Outputs:
+    """What `cross_fit` says of every row by a model that had not seen it, without a model of all rows.
+
+    Args and errors: as of `cross_fit`.
+    """
+    _check(inputs, target, groups, folds)
+    *streams, _ = rng.spawn(_folds_in(folds) + 1)
+    return _of_folds(inputs, target, learner, folds, groups, streams)[0]
+
+
+def _of_folds(
+    inputs: Inputs,
+    target: Target,
+    learner: Learner,
+    folds: npt.NDArray[np.int64],
+    groups: npt.NDArray[np.int64],
+    streams: Sequence[np.random.Generator],
+) -> tuple[Outputs, list[tuple[Preparation, Predictor]]]:
+    """(n, o) outputs of the models of the folds, and these."""
+    outputs: Outputs | None = None
     models = []
-    *streams, last = rng.spawn(len(held) + 1)
-    for fold, stream in zip(held, streams, strict=True):
+    for fold, stream in zip(np.unique(folds), streams, strict=True):
         rows, away = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
         preparation, model = fit(inputs.take(rows), target.take(rows), learner, groups=groups[rows], rng=stream)
         found = outputs_of(model, preparation.design(inputs.take(away)))
-        if out_of_fold is None:
-            out_of_fold = np.empty((len(inputs), found.shape[1]))
-        out_of_fold[away] = found
+        if outputs is None:
+            outputs = np.empty((len(inputs), found.shape[1]))
+        outputs[away] = found
         models.append((preparation, model))
-    assert out_of_fold is not None
-    preparation, model = fit(inputs, target, learner, groups=groups, rng=last)
-    chosen = tuple(one.settings() for _, one in models)
-    return preparation, CrossFit(model, out_of_fold, folds, chosen, time.perf_counter() - began, tuple(models))
+    assert outputs is not None
+    return outputs, models
+
+
+def _folds_in(folds: npt.NDArray[np.int64]) -> int:
+    held = len(np.unique(folds))
+    if held < 2:
+        raise Refused(f"cross-fitting needs at least two folds, not {held}")
+    return held
 
 
 def _check(inputs: Inputs, target: Target, *others: npt.NDArray[np.int64]) -> None:

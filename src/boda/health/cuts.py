@@ -1,53 +1,124 @@
-"""Whether one picture is cut out of another: it is found inside it, pixel by pixel, at some size and place.
+"""How well one picture, or its mirror image, is found inside another, pixel by pixel, at some size and place.
 
-Features propose such pairs (`standing_out`), but two pictures of tigers stand out among others as well. So the smaller
-part is laid over the whole at every place and at sizes 4 % apart, and the best correlation of the grey values decides.
+What features call alike may be a picture and its cut, or two tigers, or two zeros that somebody wrote. So the smaller
+part is laid over the whole at every place and at sizes 4 % apart, and the best correlation of the grey values says how
+much the two have in common (normalised cross-correlation by Fourier transform: Lewis, "Fast normalized
+cross-correlation", Vision Interface 1995). Both are made a little soft first, since a cut hardly ever falls on whole
+pixels of the other.
 """
 
-from collections.abc import Iterator
-from itertools import zip_longest
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image, ImageFilter
+
+from boda.health.perceptual_hash import FLAT
 
 SIDE = 64
 """Long side of the pictures that are compared, in pixels."""
-SAME = 0.85
+SAME = 0.92
 """Correlation of a picture with the place that it is cut out of."""
 
 _SMALLEST, _STEP = 0.4, 0.96  # share of the long side that a cut may have; of one size to the next
 _FEWEST = 8  # pixels a side of a part that can be told from any other
+_SOFT = 1.0  # pixels
 
 Grey = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float64]
 
 
-def is_cut_out(one: Grey, two: Grey) -> bool:
-    """Whether one of two pictures is found inside the other."""
-    return any(found >= SAME for found in correlations(one, two))
-
-
-def correlations(one: Grey, two: Grey) -> Iterator[float]:
-    """The best correlation of each picture with a part of the other, at one size after the other; the largest first.
+def best_correlation(one: Grey, two: Grey) -> float:
+    """The highest correlation of either picture, as it is or mirrored, with a part of the other.
 
     Args:
         one: (h, w) grey, 0..255, its long side `SIDE`.
         two: (h, w), alike.
+
+    Returns:
+        -1..1; -1 where neither has detail.
     """
-    for sizes in zip_longest(_fits(one, two), _fits(two, one)):
-        yield from (found for found in sizes if found is not None)
+    found = [-1.0]
+    for part, whole in ((one, two), (two, one)):
+        there, straight = _Whole(whole), list(_sizes(part))
+        found += [*there.fits(straight), *there.fits([small[:, ::-1] for small in straight])]
+    return max(found)
 
 
-def _fits(part: Grey, whole: Grey) -> Iterator[float]:
-    """The best correlation at each size."""
-    from PIL import Image
-    from skimage.feature import match_template
+def correlations(part: Grey, whole: Grey) -> list[float]:
+    """The best correlation of one picture, as it is, with a part of the other at each size, the largest size first.
 
-    picture = Image.fromarray(part)
-    size = 1.0
+    Args:
+        part: (h, w)
+        whole: (h, w)
+    """
+    return _Whole(whole).fits(list(_sizes(part)))
+
+
+class _Whole:
+    """A picture that others are laid over."""
+
+    def __init__(self, picture: Grey) -> None:
+        values = _softened(Image.fromarray(np.ascontiguousarray(picture)))
+        self._values = values - values.mean()
+        self._spectrum = np.fft.rfft2(self._values.astype(np.float32))
+        self._sums, self._squares = _running(self._values), _running(np.square(self._values))
+        self._spreads: dict[tuple[int, ...], Floats] = {}
+
+    def fits(self, parts: Sequence[Floats]) -> list[float]:
+        """The best correlation of each part that fits in.
+
+        Args:
+            parts: (h, w) less their means.
+        """
+        height, width = self._values.shape
+        parts = [part for part in parts if part.shape[0] <= height and part.shape[1] <= width]
+        placed = np.zeros((len(parts), height, width), np.float32)
+        for number, part in enumerate(parts):
+            placed[number, : part.shape[0], : part.shape[1]] = part
+        products = np.fft.irfft2(np.conj(np.fft.rfft2(placed)) * self._spectrum, s=(height, width))
+        return [self._best(part, product) for part, product in zip(parts, products, strict=True)]
+
+    def _best(self, part: Floats, product: npt.NDArray[np.floating[Any]]) -> float:
+        """Of all places where the part lies inside, those without detail apart."""
+        spread = self._spread(part.shape)
+        lengths = np.sqrt(np.maximum(spread, 0) * float(np.square(part).sum()))
+        here = product[: spread.shape[0], : spread.shape[1]]
+        told = spread > part.size * FLAT**2
+        return float(np.divide(here, lengths, out=np.full(spread.shape, -1.0), where=told).max().clip(-1, 1))
+
+    def _spread(self, shape: tuple[int, ...]) -> Floats:
+        """The sum of squares about the mean of every box of this shape."""
+        if shape not in self._spreads:
+            sums = _boxes(self._sums, shape)
+            self._spreads[shape] = _boxes(self._squares, shape) - np.square(sums) / (shape[0] * shape[1])
+        return self._spreads[shape]
+
+
+def _sizes(picture: Grey) -> Iterator[Floats]:
+    """The picture less its mean at each size at which it has detail."""
+    whole, size = Image.fromarray(np.ascontiguousarray(picture)), 1.0
     while size >= _SMALLEST:
-        width, height = round(picture.width * size), round(picture.height * size)
-        if _FEWEST <= width <= whole.shape[1] and _FEWEST <= height <= whole.shape[0]:
-            small = np.asarray(picture.resize((width, height), Image.Resampling.BOX), np.float32)
-            if small.std() > 1:
-                yield float(match_template(whole.astype(np.float32), small).max())  # type: ignore[no-untyped-call]
+        width, height = round(whole.width * size), round(whole.height * size)
+        if min(width, height) >= _FEWEST:
+            small = _softened(whole.resize((width, height), Image.Resampling.BOX))
+            if small.std() > FLAT:
+                yield small - small.mean()
         size *= _STEP
+
+
+def _softened(picture: Image.Image) -> Floats:
+    return np.asarray(picture.filter(ImageFilter.GaussianBlur(_SOFT)), np.float64)
+
+
+def _running(values: Floats) -> Floats:
+    """(h + 1, w + 1) sums of all values above and to the left."""
+    return np.pad(values, ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)
+
+
+def _boxes(running: Floats, shape: tuple[int, ...]) -> Floats:
+    """Sums over every box of this shape."""
+    h, w = shape
+    boxes: Floats = running[h:, w:] - running[:-h, w:] - running[h:, :-w] + running[:-h, :-w]
+    return boxes

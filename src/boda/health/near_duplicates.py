@@ -1,15 +1,15 @@
-"""Near duplicates: one picture in several files, changed a little. Told by perceptual hashes, by features, or by both.
+"""Near duplicates: one picture in several files, changed a little. Told by perceptual hashes, or by features and pixels.
 
 Hashes know a picture that was compressed, shrunk, brightened or mirrored, hardly one that was cut. Features know a cut
-one too, by a likeness of 0.9, or by one that stands out among the neighbours of both, if the one is then found inside
-the other. And where hashes and features are both near, if neither near enough alone, it is one, too. All of it is
-relative to the collection: likeness is taken from the mean of all features, and hashes must be nearer where strangers
+one too, by a likeness of 0.9, or by one that stands out among the neighbours of both; or by 0.75 where hashes are near,
+if not near enough alone. But what features call alike may be two zeros that somebody wrote: so all of that are
+proposals, and pixels decide (`confirming`). What they do not confirm is listed as look-alikes. All of it is relative to
+the collection: likeness is taken from the mean of all features, and hashes and pixels must be nearer where strangers
 have similar ones. What was measured is in `recipes/duplicates.md`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,19 +18,18 @@ from boda.arrays import StoredFeatures
 from boda.errors import Refused
 from boda.evaluation.copies import LIKENESS, LIMIT
 from boda.evaluation.groups import join
+from boda.health.confirming import NOTHING, Confirmed, Correlated, Proposals, confirmed
+from boda.health.evidence import Group, Told, bits_between, likeness_of
 from boda.health.hash_pairs import Reach, pairs_within, reach_among
 from boda.health.likeness import Likeness
-from boda.health.perceptual_hash import Perceived, distance
+from boda.health.perceptual_hash import Perceived
 from boda.health.standing_out import MOST, standing_out
-from boda.health.stars import Star, stars
+from boda.health.stars import stars
 
-Evidence: TypeAlias = Literal["hash", "features", "both"]
 Rows = npt.NDArray[np.int64]
 
 ALIKE = 0.75
 """Likeness of copies whose hashes are near, if not near enough alone; of 400 photographs no two strangers had 0.6."""
-PROPOSED = 300
-"""Pairs that stand out and are looked at, those that stand out most; a tenth of a second each."""
 NARROW = 64
 """Features of fewer numbers cannot tell copies from strangers."""
 _NONE = np.zeros((0, 2), np.int64)
@@ -39,47 +38,23 @@ _FEW, _CHAINED = 20, 1 / 3
 
 
 @dataclass(frozen=True, slots=True)
-class Copy:
-    """A member of a group, and why it is one."""
-
-    row: int
-    evidence: Evidence
-    distance: int | None
-    """Bits that differ from the hash of the middle, or of its mirror image; None where one of them has no hash."""
-    mirrored: bool
-    """Whether its hash is nearer to that of the mirror image."""
-    likeness: float | None
-    """To the features of the middle; None where one of them has none, or features were not looked at."""
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Rows that show one picture: each is near the middle."""
-
-    middle: int
-    copies: tuple[Copy, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class NearDuplicates:
     """What was found among n rows, and how it was told."""
 
     groups: tuple[Group, ...]
     """In the order of their middles; a row is in one at most."""
+    look_alikes: tuple[Group, ...]
+    """Alike by their features and not confirmed by their pixels: in order, a row in one at most."""
     reach: Reach | None
     """Bits that hashes may be apart; None where hashes were not used."""
     likeness: float | None
     """The least of copies; None where features were not used."""
     notes: tuple[str, ...]
-    """Why hashes or features were not used, or not of all rows."""
+    """Why hashes, features or pixels were not used, or not of all rows."""
 
     def numbers(self, n: int) -> Rows:
-        """(n,) rows of one group have one number; others have one of their own."""
-        found = np.arange(n)
-        for group in self.groups:
-            for copy in group.copies:
-                found[copy.row] = group.middle
-        return join(found)
+        """(n,) rows of one group have one number; others, look-alikes among them, have one of their own."""
+        return join(_middles(self.groups, n))
 
 
 def near_duplicates(
@@ -90,9 +65,9 @@ def near_duplicates(
     *,
     rng: np.random.Generator,
     likeness: float = LIKENESS,
-    is_cut: Callable[[Rows], npt.NDArray[np.bool_]] | None = None,
+    correlated: Correlated | None = None,
 ) -> NearDuplicates:
-    """Find groups of near duplicates among n rows of distinct files, exactly by either evidence.
+    """Find groups of near duplicates among n rows of distinct files.
 
     Args:
         perceived: hashes of h pictures; None where nobody looked at pixels.
@@ -100,9 +75,8 @@ def near_duplicates(
         features: (m, d), finite; None where there are none.
         index: (n,); row i is `features[index[i]]`; -1 where it has none.
         rng: draws the pairs of strangers.
-        likeness: the least cosine of centred features that makes two rows copies.
-        is_cut: of pairs of rows (p, 2) that stand out: whether the one is cut out of the other. None: nobody can look,
-            and such pairs are none.
+        likeness: the least cosine of centred features by which two rows are alike.
+        correlated: looks at the pixels of pairs of rows. None: nobody can, so that features tell look-alikes only.
 
     Raises:
         Refused: there is neither, or a feature is not finite.
@@ -111,13 +85,18 @@ def near_duplicates(
         raise Refused("near duplicates are told by pixels or by features, and there are neither")
     n = len(index)
     alike, by_features, notes = _by_features(features, index, likeness)
-    reach, by_hash, more = _by_hash(perceived, hashed, alike, index, rng)
-    if alike is not None:
-        cut, unseen = _cut(alike, index, np.concatenate([by_features, by_hash]), is_cut)
-        by_features, notes = np.concatenate([by_features, cut]), [*notes, *unseen]
-    found = stars(n, np.unique(np.concatenate([by_features, by_hash]), axis=0))
-    groups = _described(found, perceived, hashed, alike, index, reach, by_features)
-    return NearDuplicates(groups, reach, likeness if alike is not None else None, (*more, *notes))
+    reach, by_hash, nearly, more = _by_hash(perceived, hashed, alike, index, rng)
+    close = _without(np.unique(np.concatenate([by_features, nearly]), axis=0), by_hash, n)
+    looked, unseen = _looked_at(alike, index, close, by_hash, correlated, rng)
+    same = np.sort(looked.pairs[looked.same], axis=1)
+    of_features = np.concatenate([by_features, _without(same, nearly, n)])
+    found = Told(perceived, hashed, alike, index, reach, of_features, looked)
+    groups = found.groups(stars(n, np.unique(np.concatenate([by_hash, same]), axis=0)))
+    middles, rest = _middles(groups, n), _without(close, same, n)
+    rest = rest[middles[rest[:, 0]] != middles[rest[:, 1]]]
+    look_alikes = found.groups(stars(n, rest), confirmed=False)
+    told = likeness if alike is not None else None
+    return NearDuplicates(groups, look_alikes, reach, told, (*more, *notes, *unseen))
 
 
 def _by_features(
@@ -138,42 +117,77 @@ def _by_features(
     return Likeness(features, index, alike.mean), rows[pairs], []
 
 
-def _cut(
-    alike: Likeness, index: Rows, known: Rows, is_cut: Callable[[Rows], npt.NDArray[np.bool_]] | None
-) -> tuple[Rows, list[str]]:
-    """(p, 2) pairs of rows that stand out, are not known, and of which the one is cut out of the other; what to say."""
-    rows = np.flatnonzero(index >= 0)
-    if is_cut is None or len(rows) > MOST:
-        why = "nobody could look at the pixels" if is_cut is None else f"more than {MOST:,} images"
-        return _NONE, [f"pictures cut out of others were hardly looked for: {why}"]
-    proposed = rows[standing_out(Likeness(alike.features, index[rows], alike.mean))]
-    new = ~np.isin(proposed @ [len(index), 1], known @ [len(index), 1])
-    proposed = proposed[new][:PROPOSED]
-    return proposed[is_cut(proposed)], []
-
-
 def _by_hash(
     perceived: Perceived | None, hashed: Rows, alike: Likeness | None, index: Rows, rng: np.random.Generator
-) -> tuple[Reach | None, Rows, list[str]]:
-    """How far hashes may be apart, (p, 2) pairs of rows, lower row first, and what to say."""
+) -> tuple[Reach | None, Rows, Rows, list[str]]:
+    """How far hashes may be apart, pairs (p, 2) near enough alone, those near where features are too, what to say.
+
+    Pairs are of rows, the lower row first.
+    """
     if perceived is None:
-        return None, _NONE, []
+        return None, _NONE, _NONE, []
     reach = reach_among(perceived, rng=rng)
     told = np.flatnonzero(~perceived.flat)
     notes = [f"{len(hashed) - len(told):,} flat pictures have no hash"] if len(told) < len(hashed) else []
     if reach.with_features < 0:
-        few = f"those of strangers differ in {reach.mean:.1f} ± {reach.spread:.1f} bits only"
-        return None, _NONE, [*notes, f"hashes were not used: {few}"] if len(told) > 1 else notes
+        few = f"hashes were not used: those of strangers differ in {reach.mean:.1f} ± {reach.spread:.1f} bits only"
+        return None, _NONE, _NONE, [*notes, few] if len(told) > 1 else notes
     straight, mirrored = perceived.straight[told], perceived.mirrored[told]
     furthest = reach.alone if alike is None else reach.with_features
     found = [np.stack(pairs_within(straight, other, furthest), axis=1) for other in (straight, mirrored)]
     pairs = np.sort(hashed[told[np.concatenate(found)]], axis=1)
     pairs = np.unique(pairs[pairs[:, 0] < pairs[:, 1]], axis=0)
-    near = _hash_evidence(pairs, perceived, hashed, len(index))[0] <= reach.alone
+    near = bits_between(pairs, perceived, hashed, len(index))[0] <= reach.alone
     if _too_many(pairs[near], len(told)):
-        return None, _NONE, [*notes, f"hashes were not used: by them {_largest(pairs[near]):,} pictures would be one"]
-    near[~near] = _feature_evidence(pairs[~near], alike, index) >= ALIKE
-    return reach, pairs[near], notes
+        many = f"hashes were not used: by them {_largest(pairs[near]):,} pictures would be one"
+        return None, _NONE, _NONE, [*notes, many]
+    nearly = pairs[~near]
+    return reach, pairs[near], nearly[likeness_of(nearly, alike, index) >= ALIKE], notes
+
+
+def _looked_at(
+    alike: Likeness | None,
+    index: Rows,
+    close: Rows,
+    known: Rows,
+    correlated: Correlated | None,
+    rng: np.random.Generator,
+) -> tuple[Confirmed, list[str]]:
+    """What pixels say of close pairs (p, 2), and of those that stand out and are not known; and what to say."""
+    if alike is None:
+        return NOTHING, []
+    if correlated is None:
+        return NOTHING, ["nobody could look at the pixels: what features call alike are look-alikes"]
+    rows = np.flatnonzero(index >= 0)
+    notes: list[str] = []
+    here = Likeness(alike.features, index[rows], alike.mean)
+    proposed = close
+    if len(rows) <= MOST:
+        proposed = np.concatenate([close, _without(rows[standing_out(here)], known, len(index))])
+    else:
+        notes.append(f"pictures cut out of others were hardly looked for: more than {MOST:,} images")
+    places = np.searchsorted(rows, np.unique(proposed, axis=0)).astype(np.int64)
+    found = confirmed(Proposals.among(here, places, rng=rng), lambda pairs: correlated(rows[pairs]))
+    if found.left:
+        notes.append(
+            f"{found.left:,} pairs that features call alike were not looked at: they stand out less than the "
+            f"{len(found.pairs):,} that were"
+        )
+    return Confirmed(rows[found.pairs], found.correlations, found.same, found.left), notes
+
+
+def _without(pairs: Rows, others: Rows, n: int) -> Rows:
+    """Pairs (p, 2) of n rows that are not among others."""
+    return pairs[~np.isin(pairs @ [n, 1], others @ [n, 1])]
+
+
+def _middles(groups: Sequence[Group], n: int) -> Rows:
+    """(n,) the middle of the group that a row is in; itself where it is in none."""
+    found = np.arange(n)
+    for group in groups:
+        for copy in group.copies:
+            found[copy.row] = group.middle
+    return found
 
 
 def _largest(pairs: Rows) -> int:
@@ -183,66 +197,3 @@ def _largest(pairs: Rows) -> int:
 
 def _too_many(pairs: Rows, n: int) -> bool:
     return _largest(pairs) > max(_FEW, n * _CHAINED)
-
-
-def _described(
-    found: Sequence[Star],
-    perceived: Perceived | None,
-    hashed: Rows,
-    alike: Likeness | None,
-    index: Rows,
-    reach: Reach | None,
-    by_features: Rows,
-) -> tuple[Group, ...]:
-    """Groups with the evidence of every member against its middle."""
-    pairs = np.array([(star.middle, row) for star in found for row in star.members], np.int64).reshape(-1, 2)
-    apart, turned = _hash_evidence(pairs, perceived, hashed, len(index))
-    cosines = _feature_evidence(pairs, alike, index)
-    known = np.isin(np.sort(pairs, axis=1) @ [len(index), 1], by_features @ [len(index), 1])
-    copies = iter(
-        Copy(
-            int(row),
-            _evidence(bits >= 0 and reach is not None and bits <= reach.alone, bool(seen)),
-            int(bits) if bits >= 0 else None,
-            bool(mirror),
-            float(cosine) if np.isfinite(cosine) else None,
-        )
-        for (_, row), bits, mirror, cosine, seen in zip(pairs.tolist(), apart, turned, cosines, known, strict=True)
-    )
-    return tuple(Group(star.middle, tuple(next(copies) for _ in star.members)) for star in found)
-
-
-def _evidence(by_hash: bool, by_features: bool) -> Evidence:  # noqa: FBT001
-    """Where neither is enough alone it was both."""
-    if by_hash == by_features:
-        return "both"
-    return "hash" if by_hash else "features"
-
-
-def _hash_evidence(
-    pairs: Rows, perceived: Perceived | None, hashed: Rows, n: int
-) -> tuple[Rows, npt.NDArray[np.bool_]]:
-    """(p,) bits that differ, -1 where nobody knows; and whether the mirror image is nearer."""
-    apart, turned = np.full(len(pairs), -1), np.zeros(len(pairs), bool)
-    if perceived is None:
-        return apart, turned
-    place = np.full(n, -1)
-    place[hashed[~perceived.flat]] = np.flatnonzero(~perceived.flat)
-    known = (place[pairs] >= 0).all(axis=1)
-    one, two = place[pairs[known]].T
-    straight = distance(perceived.straight[one], perceived.straight[two])
-    mirror = np.minimum(
-        distance(perceived.straight[one], perceived.mirrored[two]),
-        distance(perceived.mirrored[one], perceived.straight[two]),
-    )
-    apart[known], turned[known] = np.minimum(straight, mirror), mirror < straight
-    return apart, turned
-
-
-def _feature_evidence(pairs: Rows, alike: Likeness | None, index: Rows) -> npt.NDArray[np.float64]:
-    """(p,) likeness; NaN where nobody knows."""
-    found = np.full(len(pairs), np.nan)
-    if alike is not None and len(pairs):
-        known = (index[pairs] >= 0).all(axis=1)
-        found[known] = alike.of(pairs[known])
-    return found

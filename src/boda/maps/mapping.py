@@ -11,6 +11,7 @@ from boda.errors import Refused
 from boda.maps import tsne
 from boda.maps.graph import Points, affinities, nearest_of, nearest_others
 from boda.maps.space import Metric, Space
+from boda.maps.tsne import Stepped
 from boda.maps.umap import umap_placed, umap_places
 
 Method: TypeAlias = Literal["tsne", "umap", "pca"]
@@ -102,13 +103,23 @@ def settings_for(
     return Settings(method, 2 if dims == 2 else 3, metric, perplexity, neighbours, seed)
 
 
-def map_rows(features: StoredFeatures, settings: Settings, *, threads: int = 1) -> Layout:
+def steps_of(settings: Settings, *, placing: bool = False) -> int:
+    """How often a map that is made is heard of, or one that rows are placed on."""
+    if settings.method == "tsne":
+        return tsne.PLACING_STEPS if placing else tsne.EXAGGERATED + tsne.STEPS
+    return 1 if settings.method == "umap" else 0
+
+
+def map_rows(
+    features: StoredFeatures, settings: Settings, *, threads: int = 1, stepped: Stepped = lambda: None
+) -> Layout:
     """Make a map. The same settings give the same places, bit for bit, on one machine with as many threads.
 
     Args:
         features: (n, d); a memory map is read block by block.
         settings: from `settings_for`.
         threads: of t-SNE.
+        stepped: is called after each step; `steps_of` says how many there are.
 
     Raises:
         Refused: a value is NaN or infinite, or all rows are the same.
@@ -116,11 +127,11 @@ def map_rows(features: StoredFeatures, settings: Settings, *, threads: int = 1) 
     """
     space = Space.fit(features, settings.metric, settings.dims if settings.method == "pca" else WIDTH)
     points = space.of(features)
-    return Layout(_places(points, settings, threads).astype(np.float32), space)
+    return Layout(_places(points, settings, threads, stepped).astype(np.float32), space)
 
 
 def random_maps(
-    features: StoredFeatures, settings: Settings, count: int, *, threads: int = 1
+    features: StoredFeatures, settings: Settings, count: int, *, threads: int = 1, stepped: Stepped = lambda: None
 ) -> list[npt.NDArray[np.float32]]:
     """Maps with the same settings, from independent random starts. Neighbours are looked for once.
 
@@ -129,6 +140,7 @@ def random_maps(
         settings: of t-SNE or UMAP.
         count: how many maps.
         threads: of t-SNE.
+        stepped: is called after each step of each map.
 
     Raises:
         Refused, MissingExtra: as `map_rows`; or the method has no start.
@@ -138,17 +150,28 @@ def random_maps(
     if settings.method == "tsne":
         attraction = _attraction(points, settings, threads)
         starts = (tsne.random_start(len(points), settings.dims, rng) for rng in rngs)
-        return [tsne.lay_out(attraction, start, threads=threads).astype(np.float32) for start in starts]
+        made = (tsne.lay_out(attraction, start, threads=threads, stepped=stepped) for start in starts)
+        return [places.astype(np.float32) for places in made]
     if settings.method == "umap":
         assert settings.neighbours is not None
         seeds = (int(rng.integers(_LARGEST_SEED)) for rng in rngs)
-        maps = (umap_places(points, settings.dims, settings.neighbours, seed, random=True) for seed in seeds)
-        return [places.astype(np.float32) for places in maps]
+        maps = []
+        for seed in seeds:
+            places = umap_places(points, settings.dims, settings.neighbours, seed, random=True)
+            maps.append(places.astype(np.float32))
+            stepped()
+        return maps
     raise Refused("principal components have no start: they are the same every time")
 
 
 def place_rows(
-    layout: Layout, features: StoredFeatures, new: StoredFeatures, settings: Settings, *, threads: int = 1
+    layout: Layout,
+    features: StoredFeatures,
+    new: StoredFeatures,
+    settings: Settings,
+    *,
+    threads: int = 1,
+    stepped: Stepped = lambda: None,
 ) -> npt.NDArray[np.float32]:
     """Find places for new rows; those of the old are not touched.
 
@@ -161,6 +184,7 @@ def place_rows(
         new: (m, d).
         settings: of the map.
         threads: of t-SNE.
+        stepped: is called after each step.
 
     Returns:
         (m, 2) or (m, 3).
@@ -171,21 +195,25 @@ def place_rows(
     points = layout.space.of(features)
     if settings.method == "umap":
         assert settings.neighbours is not None
-        return umap_placed(points, old, queries, settings.neighbours, settings.seed).astype(np.float32)
+        found = umap_placed(points, old, queries, settings.neighbours, settings.seed).astype(np.float32)
+        stepped()
+        return found
     near = nearest_of(points, queries, min(_ASKED, len(points)))
-    return tsne.place(near, old, threads=threads).astype(np.float32)
+    return tsne.place(near, old, threads=threads, stepped=stepped).astype(np.float32)
 
 
-def _places(points: Points, settings: Settings, threads: int) -> npt.NDArray[np.floating[Any]]:
+def _places(points: Points, settings: Settings, threads: int, stepped: Stepped) -> npt.NDArray[np.floating[Any]]:
     match settings.method:
         case "pca":
             return _padded(points, settings.dims)
         case "umap":
             assert settings.neighbours is not None
-            return umap_places(points, settings.dims, settings.neighbours, settings.seed)
+            found = umap_places(points, settings.dims, settings.neighbours, settings.seed)
+            stepped()
+            return found
         case "tsne":
             start = tsne.principal_start(points, settings.dims)
-            return tsne.lay_out(_attraction(points, settings, threads), start, threads=threads)
+            return tsne.lay_out(_attraction(points, settings, threads), start, threads=threads, stepped=stepped)
 
 
 def _attraction(points: Points, settings: Settings, threads: int) -> Any:

@@ -18,6 +18,8 @@ from boda.maps.mesh import Field, repulsion
 Places: TypeAlias = npt.NDArray[np.float64]
 """(n, 2) or (n, 3)."""
 _Gradient: TypeAlias = Callable[[Places], Places]
+Stepped: TypeAlias = Callable[[], object]
+"""Hears of each step."""
 
 SMALL = 1e-4
 """The deviation of a start: small, so that a start says who lies where and not how far."""
@@ -26,8 +28,9 @@ MANY = 2000
 and threads that wait for each other took 20 ms beside other programs."""
 EXAGGERATION, EXAGGERATED, STEPS = 12.0, 250, 500
 _MOMENTUM, _LEAST_GAIN, _LONGEST = 0.8, 0.01, 5.0
-_PLACING = (5.0, 1.5, 250, 0.1, 0.25)
-"""Perplexity, exaggeration, steps, rate and longest gradient of rows that are placed, as in openTSNE's `transform`."""
+_PLACING, PLACING_STEPS = (5.0, 1.5, 0.1, 0.25), 250
+"""Perplexity, exaggeration, rate and longest gradient of rows that are placed, and steps, as in openTSNE's
+`transform`."""
 
 
 def principal_start(points: Points, dims: int) -> Places:
@@ -43,13 +46,14 @@ def random_start(n: int, dims: int, rng: np.random.Generator) -> Places:
     return rng.normal(0, SMALL, (n, dims))
 
 
-def lay_out(affinities: Any, start: Places, *, threads: int = 1) -> Places:
+def lay_out(affinities: Any, start: Places, *, threads: int = 1, stepped: Stepped = lambda: None) -> Places:
     """Move points until who attracts whom lies together.
 
     Args:
         affinities: (n, n) symmetric CSR, float64, its entries adding up to 1.
         start: (n, 2) or (n, 3), small.
         threads: the map does not depend on them.
+        stepped: is called after each step.
 
     Returns:
         (n, 2) or (n, 3), centred.
@@ -61,10 +65,11 @@ def lay_out(affinities: Any, start: Places, *, threads: int = 1) -> Places:
         for _ in range(steps):
             descent.step(gradient(descent.places), n / exaggeration)
             descent.places -= descent.places.mean(axis=0)
+            stepped()
     return descent.places
 
 
-def place(near: Near, places: Places, *, threads: int = 1) -> Places:
+def place(near: Near, places: Places, *, threads: int = 1, stepped: Stepped = lambda: None) -> Places:
     """Find the places of new rows on a map that stays as it is; each by itself, as if it alone were new.
 
     It begins at the median of its neighbours and moves as t-SNE moves points, by the attraction of its neighbours and
@@ -74,10 +79,11 @@ def place(near: Near, places: Places, *, threads: int = 1) -> Places:
         near: the neighbours of each new row among those that have places, and their distances.
         places: (n, 2) or (n, 3): of the old.
         threads: the answer does not depend on them.
+        stepped: is called after each step.
     """
     from openTSNE.affinity import joint_probabilities_nn
 
-    perplexity, exaggeration, steps, rate, longest = _PLACING
+    perplexity, exaggeration, rate, longest = _PLACING
     threads = threads if len(near.rows) >= MANY else 1
     start = np.median(places[near.rows], axis=1)
     kept = min(near.rows.shape[1], int(3 * perplexity))
@@ -92,8 +98,9 @@ def place(near: Near, places: Places, *, threads: int = 1) -> Places:
     )
     gradient = _gradient_onto(affinities * exaggeration, places, threads)
     descent = _Descent(start)
-    for _ in range(steps):
+    for _ in range(PLACING_STEPS):
         descent.step(_shortened(gradient(descent.places), longest), rate)
+        stepped()
     return descent.places
 
 

@@ -26,7 +26,7 @@ def activation_sheet(
 
     Args:
         maps: (m, y, x), m > 0.
-        captions: one each.
+        captions: one each; may have several lines.
         image: (h, w, 3) shown first.
         columns: in a row.
         side: of each on the sheet, in pixels.
@@ -40,7 +40,7 @@ def activation_sheet(
         tiles.append(Tile(picture.resize(size), ("the image", "")))
     for one, caption in zip(maps, captions, strict=True):
         levels = np.repeat(_levels(one)[:, :, None], 3, axis=2)
-        tiles.append(Tile(enlarged(levels, side), (caption, f"{one.min():.3g} to {one.max():.3g}")))
+        tiles.append(Tile(enlarged(levels, side), (*caption.split("\n"), f"{one.min():.3g} to {one.max():.3g}")))
     return contact_sheet(tiles, columns=columns, side=side, title=title)
 
 

@@ -93,7 +93,7 @@ def _draw_tile(sheet: Image.Image, draw: ImageDraw.ImageDraw, tile: Tile, corner
     left, upper = corner
     if tile.image is None:
         draw.rectangle((left, upper, left + side - 1, upper + side - 1), fill=_GREY)
-        for number, line in enumerate(_wrapped(draw, shown(tile.reason), side - 12, side // _LINE - 1)):
+        for number, line in enumerate(wrapped(draw, shown(tile.reason), side - 12, side // _LINE - 1)):
             draw.text((left + 6, upper + 6 + number * _LINE), line, _INK, font())
     else:
         picture = tile.image.copy()
@@ -126,7 +126,7 @@ def fitted(draw: ImageDraw.ImageDraw, text: str, width: int) -> str:
     return "…"
 
 
-def _wrapped(draw: ImageDraw.ImageDraw, text: str, width: int, most: int) -> list[str]:
+def wrapped(draw: ImageDraw.ImageDraw, text: str, width: int, most: int) -> list[str]:
     """The text in at most `most` lines, broken between words; what does not fit is left out."""
     lines: list[str] = []
     for word in text.split():

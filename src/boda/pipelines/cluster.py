@@ -21,6 +21,7 @@ from boda.pipelines.clusters.measuring import Found, complete, measure, record_o
 from boda.pipelines.clusters.reporting import Report, files_of, names_of
 from boda.pipelines.output_folder import Folder, output_folder
 from boda.pipelines.places import Where, opened
+from boda.pipelines.seeds import check_seed
 from boda.recipe import Recipe
 
 KS = (2, 3, 4, 5, 6, 8, 10)
@@ -151,9 +152,10 @@ def _refuse_impossible(method: str, classes_by: str, seed: int, restarts: int, c
     method_named(method)
     if classes_by not in HOW:
         raise Refused(f"classes_by is {classes_by!r}; it can be {', '.join(map(repr, HOW))}")
-    for what, value, least in (("seed", seed, 0), ("restarts", restarts, 1), ("class_groups", class_groups or 1, 1)):
-        if value < least:
-            raise Refused(f"{what} is {value}; it can be {least} or more")
+    check_seed(seed)
+    for what, value in (("restarts", restarts), ("class_groups", class_groups or 1)):
+        if value < 1:
+            raise Refused(f"{what} is {value}; it can be 1 or more")
 
 
 def _ks(k: int | Sequence[int] | None, method: str, rows: int) -> list[int | None]:

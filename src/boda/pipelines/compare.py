@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -105,8 +105,11 @@ def compare(  # noqa: PLR0913 - each is an option of the command
         force: write over a file at `to`.
 
     Raises:
-        NotFound, Refused: as `boda.train`.
+        NotFound, Refused: as `boda.train`; no method or no scaling is named.
     """
+    for what, given, words in (("methods", methods, get_args(Method)), ("scalings", scalings, get_args(Scaling))):
+        if not given:
+            raise Refused(f"{what} is empty: give at least one of {', '.join(words)}")
     there = opened(workspace)
     recipes = there.recipes()
     if not recipes:

@@ -34,6 +34,7 @@ from boda.pipelines.heads.reporting import report
 from boda.pipelines.inspect import inspect
 from boda.pipelines.label import label
 from boda.pipelines.run.meter import OnProgress
+from boda.pipelines.seeds import check_seed
 
 if TYPE_CHECKING:
     from boda.workspace.workspace import Workspace
@@ -125,9 +126,10 @@ def demo(
         progress: is told how embedding goes.
 
     Raises:
-        Refused: the folder holds other things.
+        Refused: the folder holds other things, or a seed below 0.
         NotFound: `data` is asked for and not on this machine.
     """
+    check_seed(seed)
     folder = Path(to)
     tour = galaxies_tour() if data else None
     _claim(folder)

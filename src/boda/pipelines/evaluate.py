@@ -16,6 +16,7 @@ from boda.pipelines.heads.keeping import AnyHead, load_head
 from boda.pipelines.heads.kin import Tested, tell_apart
 from boda.pipelines.heads.pairing import paired, refuse_other_target
 from boda.pipelines.places import Where, opened
+from boda.pipelines.seeds import check_seed
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +73,10 @@ def evaluate(workspace: Where, head: AnyHead, *, against: AnyHead | None = None,
 
     Raises:
         NotFound: no such head, features or column.
-        Refused: no labelled image has all inputs; or the two heads predict different things, or no row is new to both.
+        Refused: no labelled image has all inputs; or the two heads predict different things, or no row is new to both;
+            or a seed below 0.
     """
+    check_seed(seed)
     there = opened(workspace)
     loaded = load_head(head, there)
     other = None if against is None else load_head(against, there)

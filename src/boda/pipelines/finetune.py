@@ -27,6 +27,7 @@ from boda.pipelines.networks.folder import HEAD_FOLDER, RunFolder
 from boda.pipelines.networks.gathering import LARGEST, Listing, from_files, in_memory, refuse_lonely_classes
 from boda.pipelines.places import Where, opened
 from boda.pipelines.run.meter import OnProgress
+from boda.pipelines.seeds import check_seed
 from boda.pipelines.train import tame
 from boda.pixels.augment import Augmentation, augmentation_named
 from boda.pixels.spec import PixelSpec
@@ -170,6 +171,7 @@ def finetune(  # noqa: PLR0913 - each is an option of the command
         Refused: nothing can be learned so; or the loss is no finite number any more.
         MissingExtra: torch is not installed.
     """
+    check_seed(seed)
     there = opened(workspace)
     how_preset = (preset_named(preset) if isinstance(preset, str) else preset).changed(**dict(settings or {}))
     augmentation = augmentation_named(how_preset.augmentation)

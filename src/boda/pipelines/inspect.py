@@ -21,6 +21,7 @@ from boda.pipelines.health.mislabelled import mislabelled
 from boda.pipelines.health.unusual import outlying, poor
 from boda.pipelines.health.writing import PAGE, TABLE, folder_for, write_inspection
 from boda.pipelines.places import Where, opened
+from boda.pipelines.seeds import check_seed
 from boda.recipe import Recipe
 from boda.workspace.workspace import Workspace
 
@@ -111,6 +112,7 @@ def inspect(
         Busy: the workspace is being written; told before anything is computed.
         DecoderBroken: decoders die on everything here.
     """
+    check_seed(seed)
     there = opened(workspace)
     wanted = _checks(only, labels)
     recipes = _recipes(there, recipe)
@@ -175,8 +177,8 @@ class _Making:
         return found
 
     def _near(self, pixels: Measured | None) -> list[Finding]:
-        finding, self.copies = near_copies(self.collection, pixels, seed=self.seed)
-        return [finding]
+        findings, self.copies = near_copies(self.collection, pixels, seed=self.seed)
+        return findings
 
     def _labels(self, labels: str | None, recipes: Sequence[Recipe]) -> None:
         """A column that was named is judged or refused; without one there is nothing to judge."""

@@ -12,14 +12,16 @@ import numpy.typing as npt
 from boda.errors import NotFound, Refused
 from boda.keys import shown, to_json
 from boda.maps.graph import Rows
-from boda.maps.mapping import Layout, Method, Settings, map_rows, place_rows, settings_for
+from boda.maps.mapping import Layout, Method, Settings, map_rows, place_rows, settings_for, steps_of
 from boda.maps.space import Metric
 from boda.pipelines.decoded import cores
 from boda.pipelines.maps.keeping import KIND, KeptMap, contents_of, keep_map, load_map, still_there
 from boda.pipelines.maps.measuring import Measured, measure, measure_placed
 from boda.pipelines.maps.showing import Background, Places, colouring_of, show, where
+from boda.pipelines.maps.steps import Steps
 from boda.pipelines.maps.words import limits
 from boda.pipelines.places import Where, opened
+from boda.pipelines.run.meter import OnProgress
 from boda.recipe import Recipe
 from boda.workspace.features import FeatureSet
 from boda.workspace.results import check_given
@@ -76,6 +78,7 @@ def map_points(
     name: str | None = None,
     to: str | os.PathLike[str] | None = None,
     force: bool = False,
+    progress: OnProgress | None = None,
 ) -> Mapped:
     """Make a map of all images with features, measure its errors, keep it, and draw it.
 
@@ -99,6 +102,7 @@ def map_points(
         to: the page, a file that ends in .html, the picture beside it; or a folder for both. By default NAME-map/
             beside the workspace.
         force: write over files that are there.
+        progress: is told how many steps of all maps were taken.
 
     Raises:
         NotFound: no such features, map or column.
@@ -135,9 +139,9 @@ def map_points(
     with there.write():
         pass
     if job is not None:
-        kept, background = job.placed(there, asked)
+        kept, background = job.placed(there, asked, progress)
     else:
-        kept, background = _made(there, features, settings, asked, starts), None
+        kept, background = _made(there, features, settings, asked, starts, progress), None
     keep_map(kept, there)
     show(there, kept, places, colouring, background)
     return _mapped(there, kept, places)
@@ -158,10 +162,13 @@ def _mapped(workspace: Workspace, kept: KeptMap, places: Places) -> Mapped:
     )
 
 
-def _made(workspace: Workspace, features: FeatureSet, settings: Settings, name: str, starts: int) -> KeptMap:
+def _made(
+    workspace: Workspace, features: FeatureSet, settings: Settings, name: str, starts: int, progress: OnProgress | None
+) -> KeptMap:
     """A new map of all images."""
-    layout = map_rows(features.array, settings, threads=cores())
-    measured = measure(features.array, layout.places, settings, starts=starts, threads=cores())
+    steps = Steps((1 + starts) * steps_of(settings), progress)
+    layout = map_rows(features.array, settings, threads=cores(), stepped=steps)
+    measured = measure(features.array, layout.places, settings, starts=starts, threads=cores(), stepped=steps)
     return _kept(workspace, features, settings, name, layout, np.zeros(len(features), np.bool_), measured, None)
 
 
@@ -228,7 +235,9 @@ class _Onto:
             raise Refused(f"{workspace.path}: map {shown(whole.name)} has all its images; there is nothing to place")
         return cls(reference, len(whole.keys) - len(rows), old, rows, owner, features, known)
 
-    def placed(self, workspace: Workspace, name: str) -> tuple[KeptMap, Background | None]:
+    def placed(
+        self, workspace: Workspace, name: str, progress: OnProgress | None
+    ) -> tuple[KeptMap, Background | None]:
         """The map with its new points; and, of a map of another workspace, the points it has there."""
         reference, settings = self.reference, self.reference.settings
         makers = ~reference.placed
@@ -241,6 +250,7 @@ class _Onto:
             self.features.array[new],
             settings,
             threads=cores(),
+            stepped=Steps(steps_of(settings, placing=True), progress),
         )
         placed = np.ones(len(places), np.bool_)
         placed[self.known >= 0] = reference.placed[self.known[self.known >= 0]]

@@ -40,6 +40,7 @@ from boda.pipelines.networks.gathering import (
 from boda.pipelines.networks.trained_head import facts_of, trained_head
 from boda.pipelines.places import Where
 from boda.pipelines.run.meter import OnProgress
+from boda.pipelines.seeds import check_seed
 from boda.pipelines.train import tame
 from boda.pixels.spec import PixelSpec
 from boda.sources.base import Source, root_text
@@ -344,8 +345,7 @@ def _refuse_nonsense(kind: Any, size: Any, channels: Any, seed: Any) -> None:
         raise Refused(f"size={size!r}: a side in pixels, {_LEAST_SIZE} or more")
     if channels not in (None, 1, 3):
         raise Refused(f"channels={channels!r}: it can be 1 or 3")
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise Refused(f"seed={seed!r}: a whole number from 0")
+    check_seed(seed)
 
 
 def _refuse_objective(objective: Objective, plan: NetworkPlan) -> None:

@@ -96,16 +96,16 @@ def _resize(image: Image.Image, new: Size, spec: PixelSpec, box: Box) -> Image.I
     return image.transform(new, Image.Transform.AFFINE, affine, _FILTERS[spec.filter])
 
 
-def _window(length: int, wanted: int) -> tuple[int, int, int]:
-    """Along one axis: where the crop begins, how much of the image it shows, and how much black comes before."""
+def kept_along(length: int, wanted: int) -> tuple[int, int, int]:
+    """Along one axis of a resized image: where the crop begins, how much it shows, and how much black comes before."""
     if length >= wanted:
         return round((length - wanted) / 2), wanted, 0
     return 0, length, (wanted - length) // 2
 
 
 def _centre_crop(image: Image.Image, crop: tuple[int, int]) -> Image.Image:
-    x, shown_width, black_left = _window(image.width, crop[1])
-    y, shown_height, black_above = _window(image.height, crop[0])
+    x, shown_width, black_left = kept_along(image.width, crop[1])
+    y, shown_height, black_above = kept_along(image.height, crop[0])
     part = image.crop((x, y, x + shown_width, y + shown_height))
     return _on_black(part, crop, (black_left, black_above))
 
@@ -122,8 +122,8 @@ def _on_black(part: Image.Image, crop: tuple[int, int], at: tuple[int, int]) -> 
 def _crop_and_resize(image: Image.Image, box: Box, new: Size, spec: PixelSpec) -> Image.Image:
     """The centre crop of the resized image, without ever making the resized image."""
     assert spec.crop is not None
-    x, shown_width, black_left = _window(new[0], spec.crop[1])
-    y, shown_height, black_above = _window(new[1], spec.crop[0])
+    x, shown_width, black_left = kept_along(new[0], spec.crop[1])
+    y, shown_height, black_above = kept_along(new[1], spec.crop[0])
     left, upper, right, lower = box
     across, down = (right - left) / new[0], (lower - upper) / new[1]
     shown = (

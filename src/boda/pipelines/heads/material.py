@@ -19,6 +19,7 @@ from boda.heads.learner import Learner
 from boda.heads.target import Kind, Target
 from boda.keys import shown
 from boda.pipelines.health.known import known_copies
+from boda.pipelines.seeds import check_seed
 from boda.workspace.workspace import Workspace
 
 Method: TypeAlias = Literal["auto", "linear", "mlp"]
@@ -66,8 +67,7 @@ class Plan:
         ):
             if word not in words:
                 raise Refused(f"{what} is {word!r}; it can be {', '.join(repr(one) for one in words if one)}")
-        if self.seed < 0:
-            raise Refused(f"seed is {self.seed}; it can be 0 or more")
+        check_seed(self.seed)
         if self.folds < 2:
             raise Refused(f"{self.folds} folds hold nothing out: choose at least 2")
 

@@ -1,6 +1,6 @@
-"""Copies in a collection: equal files, and pictures that are nearly the same."""
+"""Copies in a collection: equal files, pictures that are nearly the same, and those that only look so to features."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -9,8 +9,9 @@ from PIL import Image
 from boda.arrays import Pixels
 from boda.errors import Refused
 from boda.evaluation.groups import join
-from boda.health.cuts import SAME, SIDE, is_cut_out
-from boda.health.near_duplicates import ALIKE, Copy, NearDuplicates, Rows, near_duplicates
+from boda.health.cuts import SAME, SIDE, best_correlation
+from boda.health.evidence import Copy, Evidence, Group
+from boda.health.near_duplicates import ALIKE, NearDuplicates, Rows, near_duplicates
 from boda.health.perceptual_hash import FLAT
 from boda.health.standing_out import GAP, LEAST, OTHER
 from boda.pipelines.health.collection import Collection
@@ -20,7 +21,7 @@ from boda.pipelines.thumbnails import source_of, thumbnails
 from boda.sources.base import Source
 
 _PAPER = 255  # what thumbnails have around a picture
-_EVIDENCE = {"hash": "by hash", "features": "by features", "both": "by hash and features"}
+_EVIDENCE: dict[Evidence, str] = {"hash": "by hash", "features": "by features", "both": "by hash and features"}
 
 
 def exact_duplicates(collection: Collection) -> Finding:
@@ -41,18 +42,35 @@ def exact_duplicates(collection: Collection) -> Finding:
     )
 
 
-def near_copies(collection: Collection, measured: Measured | None, *, seed: int) -> tuple[Finding, Rows]:
+def near_copies(collection: Collection, measured: Measured | None, *, seed: int) -> tuple[list[Finding], Rows]:
     """Distinct files that show nearly the same picture; and (n,) groups of all rows, equal files and near copies.
+
+    The first finding is of near duplicates; the second, where features were used, of what they alone call alike.
 
     Raises:
         Refused: there are neither pixels nor features, none that could tell copies, or a feature is not finite.
     """
-    found = search(collection, collection.distinct, measured, seed=seed)
+    rows = collection.distinct
+    found = search(collection, rows, measured, seed=seed)
     if found.reach is None and found.likeness is None:
         raise Refused(f"near duplicates were not looked for: {'; '.join(found.notes) or 'there are no pixels'}")
-    rows = collection.distinct
+    notes = (*(measured.notes if measured is not None else ()), *found.notes)
+    told = "each is near the first of its group: " + " or ".join(_told(found))
+    findings = [_finding("near duplicates", collection, rows, found.groups, told, notes)]
+    if found.likeness is not None:
+        told = (
+            f"each is alike the first of its group by features (likeness {found.likeness:g}, or {ALIKE:g} where hashes "
+            "are near), and the pixels do not confirm that they are one picture: no copies"
+        )
+        findings.append(_finding("look-alikes", collection, rows, found.look_alikes, told, ()))
+    return findings, join(collection.same_file, found.numbers(len(rows))[collection.same_file])
+
+
+def _finding(
+    name: str, collection: Collection, rows: Rows, groups: Sequence[Group], told: str, notes: tuple[str, ...]
+) -> Finding:
     images = []
-    for number, group in enumerate(found.groups, 1):
+    for number, group in enumerate(groups, 1):
         middle = collection.keys[int(rows[group.middle])]
         images.append(Found(middle, f"the first of {len(group.copies) + 1}", group=number))
         for copy in group.copies:
@@ -62,12 +80,10 @@ def near_copies(collection: Collection, measured: Measured | None, *, seed: int)
                 "distance": copy.distance,
                 "mirrored": copy.mirrored,
                 "likeness": copy.likeness,
+                "correlation": copy.correlation,
             }
             images.append(Found(collection.keys[int(rows[copy.row])], _reason(copy), group=number, details=details))
-    told = "each is near the first of its group: " + " or ".join(_told(found))
-    notes = (*(measured.notes if measured is not None else ()), *found.notes)
-    finding = Finding("near duplicates", "duplicates", tuple(images), len(rows), told, notes)
-    return finding, join(collection.same_file, found.numbers(len(rows))[collection.same_file])
+    return Finding(name, "duplicates", tuple(images), len(rows), told, notes)
 
 
 def search(collection: Collection, rows: Rows, measured: Measured | None, *, seed: int) -> NearDuplicates:
@@ -78,28 +94,40 @@ def search(collection: Collection, rows: Rows, measured: Measured | None, *, see
         perceived = perceived_of(measured.facts[rows[hashed]])
     rng = np.random.default_rng([seed, 4])
     source = source_of(collection.workspace)
-
-    def is_cut(pairs: Rows) -> npt.NDArray[np.bool_]:
-        assert source is not None
-        greys = _greys(collection, source, rows[np.unique(pairs)])
-        looked = [(greys.get(int(rows[one])), greys.get(int(rows[two]))) for one, two in pairs.tolist()]
-        return np.array([one is not None and two is not None and is_cut_out(one, two) for one, two in looked], bool)
-
-    looking = is_cut if source is not None else None
-    return near_duplicates(perceived, hashed, collection.features, collection.index[rows], rng=rng, is_cut=looking)
+    looking = None if source is None else _Looking(collection, source, rows)
+    return near_duplicates(perceived, hashed, collection.features, collection.index[rows], rng=rng, correlated=looking)
 
 
-def _greys(collection: Collection, source: Source, rows: Rows) -> dict[int, Pixels]:
-    """(h, w) small grey pictures of the images that can be shown, by their rows."""
-    refs = list(collection.workspace.refs([collection.keys[row] for row in rows]).values())
-    found = {}
-    for row, square in zip(rows.tolist(), thumbnails(source, refs, SIDE, collection.recipe), strict=True):
-        if isinstance(square, Image.Image):
-            grey = np.asarray(square.convert("L"))
-            inside = [np.flatnonzero((grey != _PAPER).any(axis=axis)) for axis in (1, 0)]
-            if all(len(one) for one in inside):
-                found[row] = grey[inside[0][0] : inside[0][-1] + 1, inside[1][0] : inside[1][-1] + 1]
-    return found
+class _Looking:
+    """Correlates pictures, each of which is decoded once."""
+
+    def __init__(self, collection: Collection, source: Source, rows: Rows) -> None:
+        self._collection, self._source, self._rows = collection, source, rows
+        self._greys: dict[int, Pixels | None] = {}
+
+    def __call__(self, pairs: Rows) -> npt.NDArray[np.float64]:
+        """(p,) best correlation of pairs (p, 2) of places in `rows`; NaN where one cannot be shown."""
+        self._read([place for place in np.unique(pairs).tolist() if place not in self._greys])
+        greys = [(self._greys[one], self._greys[two]) for one, two in pairs.tolist()]
+        found = [np.nan if one is None or two is None else best_correlation(one, two) for one, two in greys]
+        return np.array(found, np.float64)
+
+    def _read(self, places: Sequence[int]) -> None:
+        """Small grey pictures, without what a thumbnail has around them."""
+        keys = [self._collection.keys[int(self._rows[place])] for place in places]
+        refs = list(self._collection.workspace.refs(keys).values())
+        squares = thumbnails(self._source, refs, SIDE, self._collection.recipe)
+        for place, square in zip(places, squares, strict=True):
+            self._greys[place] = _inside(square) if isinstance(square, Image.Image) else None
+
+
+def _inside(square: Image.Image) -> Pixels | None:
+    """(h, w) what is no paper; None where nothing is."""
+    grey = np.asarray(square.convert("L"))
+    inside = [np.flatnonzero((grey != _PAPER).any(axis=axis)) for axis in (1, 0)]
+    if not all(len(one) for one in inside):
+        return None
+    return grey[inside[0][0] : inside[0][-1] + 1, inside[1][0] : inside[1][-1] + 1]
 
 
 def _told(found: NearDuplicates) -> Iterator[str]:
@@ -111,19 +139,23 @@ def _told(found: NearDuplicates) -> Iterator[str]:
             "of 255, have none)"
         )
     if found.likeness is not None:
+        near = f", or at least {ALIKE:g} where at most {reach.with_features} bits differ" if reach is not None else ""
         yield (
-            f"its likeness, the cosine of features less the mean of all, is at least {found.likeness:g}, or at least "
-            f"{LEAST:g} and by {GAP:g} more than that of either to its {OTHER}th nearest, and the one is found inside "
-            f"the other with a correlation of {SAME:g}"
+            f"its likeness, the cosine of features less the mean of all, is at least {found.likeness:g}{near}, or at "
+            f"least {LEAST:g} and by {GAP:g} more than that of either to its {OTHER}th nearest, and the pixels confirm "
+            f"it: the one, or its mirror image, is found inside the other with a correlation of {SAME:g}, and clearly "
+            "more than inside its look-alikes"
         )
-    if reach is not None and found.likeness is not None:
-        yield f"both are near: at most {reach.with_features} bits, and at least {ALIKE:g}"
 
 
 def _reason(copy: Copy) -> str:
-    parts = [_EVIDENCE[copy.evidence]]
+    parts = [_EVIDENCE[copy.evidence]] if copy.evidence is not None else []
     if copy.distance is not None:
         parts.append(f"{copy.distance} of 64 bits differ" + (" from the mirror image" if copy.mirrored else ""))
     if copy.likeness is not None:
         parts.append(f"likeness {copy.likeness:.3f}")
+    if copy.correlation is not None:
+        parts.append(f"correlation {copy.correlation:.2f}")
+    elif copy.evidence is None:
+        parts.append("pixels not looked at")
     return "; ".join(parts)

@@ -25,7 +25,7 @@ class Found:
     group: int | None = None
     """Of copies: the number of their group, from 1; its first image is the one that the others are compared with."""
     details: Mapping[str, Any] = field(default_factory=dict)
-    """The figures behind the reason: `of` (a key), `evidence`, `distance`, `likeness`, `label`, `suggested`, ..."""
+    """The figures behind the reason: `of` (a key), `evidence`, `distance`, `likeness`, `correlation`, `label`, ..."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,7 @@ def table_schema() -> "pa.Schema":
         [
             *(("finding", text), ("group", whole), ("key", text), ("score", number), ("reason", text)),
             *(("of", text), ("evidence", text), ("distance", whole), ("mirrored", pa.bool_()), ("likeness", number)),
+            ("correlation", number),
             *(("label", text), ("suggested", text), ("probability", number)),
         ]
     )

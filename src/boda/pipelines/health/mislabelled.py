@@ -10,7 +10,7 @@ from boda.errors import Refused
 from boda.evaluation.groups import join
 from boda.evaluation.weighted import Floats
 from boda.heads.asking import Asked
-from boda.heads.crossfit import cross_fit
+from boda.heads.crossfit import out_of_fold
 from boda.heads.logistic import Logistic
 from boda.health.label_errors import LabelErrors, label_errors
 from boda.keys import shown
@@ -73,8 +73,8 @@ def held_out(
         plan = Plan(asked, (recipe.id,), folds=folds, seed=seed)
         material = first if not place else first.with_inputs(workspace, plan)
         rng = np.random.default_rng([seed, 3])
-        _, fit = cross_fit(material.inputs, first.target, Logistic(), numbers, groups=first.groups, rng=rng)
-        said.append(held_out_points(first.target, fit.out_of_fold, numbers))
+        outputs = out_of_fold(material.inputs, first.target, Logistic(), numbers, groups=first.groups, rng=rng)
+        said.append(held_out_points(first.target, outputs, numbers))
     given = first.target.values
     judged = np.zeros(len(first), bool)
     for fold in range(folds):

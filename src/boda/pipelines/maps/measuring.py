@@ -15,6 +15,7 @@ from boda.maps.agreement import by_chance, disagreement
 from boda.maps.faithful import Faithful, faithful, neighbours_asked, rows_looked_at
 from boda.maps.graph import Rows
 from boda.maps.mapping import Settings, map_rows, random_maps, settings_for
+from boda.maps.tsne import Stepped
 
 STARTED = 20_000
 """Rows at most that are mapped again from random starts; of more, so many drawn ones, as a map of their own."""
@@ -32,7 +33,13 @@ class Measured:
 
 
 def measure(
-    features: StoredFeatures, places: npt.NDArray[np.float32], settings: Settings, *, starts: int, threads: int
+    features: StoredFeatures,
+    places: npt.NDArray[np.float32],
+    settings: Settings,
+    *,
+    starts: int,
+    threads: int,
+    stepped: Stepped = lambda: None,
 ) -> Measured:
     """The errors of a map, with intervals over rows, beside those of principal components.
 
@@ -42,6 +49,7 @@ def measure(
         settings: of the map.
         starts: how many maps from other random starts; 0 for none. Of a PCA there are none.
         threads: of t-SNE.
+        stepped: is called after each step of each of these maps.
     """
     n = len(features)
     rows = rows_looked_at(n, np.random.default_rng([settings.seed, 2]))
@@ -54,7 +62,7 @@ def measure(
     for baseline in baselines:
         record["baseline"] = baseline.as_json(np.random.default_rng([settings.seed, 3]))
     if starts and settings.method != "pca":
-        values, record["disagreement"] = _chance(features, settings, starts, threads)
+        values, record["disagreement"] = _chance(features, settings, starts, threads, stepped)
         points["disagreement"] = values
     return Measured(points, record)
 
@@ -83,13 +91,15 @@ def _told(found: Faithful, n: int, seed: int) -> tuple[dict[str, _Values], dict[
     return points, record | {"baseline": None, "disagreement": None}
 
 
-def _chance(features: StoredFeatures, settings: Settings, starts: int, threads: int) -> tuple[_Values, dict[str, Any]]:
+def _chance(
+    features: StoredFeatures, settings: Settings, starts: int, threads: int, stepped: Stepped
+) -> tuple[_Values, dict[str, Any]]:
     """(n,) disagreement of each row between maps from random starts, and what is said of it."""
     n = len(features)
     rows = rows_looked_at(n, np.random.default_rng([settings.seed, 4]), most=STARTED)
     some = features if len(rows) == n else features[rows]
     k = neighbours_asked(len(rows))
-    values = disagreement(random_maps(some, settings, starts, threads=threads), k)
+    values = disagreement(random_maps(some, settings, starts, threads=threads, stepped=stepped), k)
     mean = intervals({"mean": mean_of(values)}, len(rows), rng=np.random.default_rng([settings.seed, 5]))["mean"]
     record: dict[str, Any] = as_plain(mean)
     more = {"starts": starts, "rows": len(rows), "k": k, "by_chance": by_chance(len(rows), k)}

@@ -1,7 +1,7 @@
 """How a map is shown: a picture, and a page on which every dot shows its image."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,14 +116,14 @@ def show(
         DecoderBroken: decoders die on everything here.
         DiskTrouble: the disk does not take it.
     """
-    colours, doubts = _colours(kept, column), _doubts(kept)
+    colours, doubts = colours_of(kept.keys, column), doubts_of(kept.points)
     title, lead, behind = _title(workspace, kept), _lead(kept), None if background is None else background.places
     marked = kept.placed if not kept.placed.all() else np.zeros(len(kept.placed), np.bool_)
     picture = map_picture(
         kept.places,
         colours,
         title=title,
-        words=[_in_one_line(kept.record["measured"]), *kept.record["limits"]],
+        words=[in_one_line(kept.record["measured"]), *kept.record["limits"]],
         doubt=doubts[0] if doubts else None,
         marked=marked,
         behind=behind,
@@ -149,16 +149,17 @@ def show(
     write_map_page(page, places.page)
 
 
-def _colours(kept: KeptMap, column: Column | None) -> Colours:
+def colours_of(keys: Sequence[str], column: Column | None) -> Colours:
+    """Of the points of these images; all alike without a column."""
     if column is None:
-        return map_colours.plain(len(kept.keys))
-    values = [column.values.get(key) for key in kept.keys]
+        return map_colours.plain(len(keys))
+    values = [column.values.get(key) for key in keys]
     if not column.numbers:
         return map_colours.by_name(column.name, values)
     return map_colours.by_number(column.name, np.array([np.nan if one is None else one for one in values], np.float64))
 
 
-def _doubts(kept: KeptMap) -> list[Doubt]:
+def doubts_of(points: Mapping[str, npt.NDArray[np.float32]]) -> list[Doubt]:
     """What says most about a point first: disagreement, where it was measured."""
     told = {
         "disagreement": ("disagreement of random starts", True, ("the same", "no two alike")),
@@ -167,9 +168,9 @@ def _doubts(kept: KeptMap) -> list[Doubt]:
         "continuity": ("continuity", False, ("low", "1")),
     }
     return [
-        Doubt(title, kept.points[name], pale, ends)
+        Doubt(title, points[name], pale, ends)
         for name, (title, pale, ends) in told.items()
-        if name in kept.points and np.isfinite(kept.points[name]).any()
+        if name in points and np.isfinite(points[name]).any()
     ]
 
 
@@ -221,7 +222,8 @@ def _figures(measured: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     return figures
 
 
-def _in_one_line(measured: Mapping[str, Any]) -> str:
+def in_one_line(measured: Mapping[str, Any]) -> str:
+    """The figures as one text, each with its interval and what stands beside it."""
     figures = [f"{name.split(':')[0]} {figure} ({beside})" for name, figure, beside in _figures(measured)]
     return ". ".join(figures) + "."
 

@@ -16,7 +16,9 @@ _WINDOW = 30.0
 class Progress:
     """Where a run is: what a progress line shows."""
 
-    stage: Literal["checking", "listing", "verifying", "embedding", "merging", "training"]
+    stage: Literal[
+        "checking", "listing", "verifying", "embedding", "merging", "training", "mapping", "looking", "explaining"
+    ]  # fmt: skip
     done: int
     total: int
     rate: float = 0.0

@@ -53,7 +53,7 @@ def place_for_sheet(
     """
     if to is not None and Path(to).suffix.lower() != ".png":
         raise Refused(f"{shown(os.fspath(to))}: a contact sheet is a PNG; give a name that ends in .png")
-    path = Path(to) if to is not None else folder_beside(workspace.path, "search") / f"{_slug(name)}.png"
+    path = Path(to) if to is not None else folder_beside(workspace.path, "search") / f"{slug(name)}.png"
     return place_for(path, force=force, ours=written_by(path, mark))
 
 
@@ -87,7 +87,7 @@ def _tile(picture: Image.Image | Unreadable | str, caption: tuple[str, str]) -> 
     return Tile(None, caption, str(picture))
 
 
-def _slug(name: str) -> str:
+def slug(name: str) -> str:
     """A tame file name for any query: its letters, and a few digits of its digest where some were left out."""
     tame = re.sub(r"[^\w.-]+", "_", name, flags=re.UNICODE).lstrip("._-")[-60:]
     tame = "".join(sign for sign in tame if sign.isprintable())

@@ -1,0 +1,130 @@
+"""Which method's maps the scores of these images follow: all methods on the same images, held against the same."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from boda.encoders.opened import OpenNetwork
+from boda.errors import Refused
+from boda.explanations.checks.checked import Checks
+from boda.explanations.checks.ranking import Ranking, rank
+from boda.explanations.heat import Heat
+from boda.explanations.methods import method_named
+from boda.pipelines.explaining.making import How, check_of, held_against, maps_by
+from boda.pipelines.explaining.scoring import Group
+from boda.pipelines.explaining.subjects import Subjects
+from boda.pipelines.run.meter import OnProgress, Progress
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass
+class _Gathered:
+    """Of one method: its checks by group, or why there are none."""
+
+    heats: dict[int, Heat] = field(default_factory=dict)
+    checks: dict[int, Checks] = field(default_factory=dict)
+    refused: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """All methods that could explain the scores, and their ranking."""
+
+    ranking: Ranking
+    faithfulness: Mapping[str, Floats]
+    """(n,) by method, of each subject."""
+    centre: Floats
+    """(n,) of a blob in the middle."""
+
+    def rows(self, keys: Sequence[str]) -> list[dict[str, Any]]:
+        """One a subject, for a table."""
+        return [
+            {"key": key, "centre blob": float(self.centre[place])}
+            | {name: float(values[place]) for name, values in self.faithfulness.items()}
+            for place, key in enumerate(keys)
+        ]
+
+
+def compare_methods(
+    subjects: Subjects, groups: Sequence[Group], methods: Sequence[str], how: How, progress: OnProgress | None
+) -> Compared:
+    """Explain all images by all methods, check them, and rank the methods.
+
+    Args:
+        subjects: the images.
+        groups: their scores.
+        methods: names.
+        how: layer, seed, images a pass.
+        progress: hears how many maps are done.
+
+    Raises:
+        Refused: no such method, or none of them can explain these scores.
+    """
+    for method in methods:
+        method_named(method)
+    gathered = {method: _Gathered() for method in methods}
+    total, done = 2 * len(methods) * len(subjects.keys), 0
+
+    def tell(group: Group) -> None:
+        nonlocal done
+        done += len(group.rows)
+        if progress is not None:
+            progress(Progress("explaining", done, total))
+
+    for number, group in enumerate(groups):
+        batch = subjects.network.door(subjects.pixels[list(group.rows)])
+        for method, one in gathered.items():
+            _explain(subjects.network, group, batch, method, how, number, one)
+            tell(group)
+        made = {method: one.heats[number] for method, one in gathered.items() if not one.refused}
+        if not made:
+            raise Refused("no method can explain this score: " + "; ".join(one.refused for one in gathered.values()))
+        held = held_against(subjects, group, batch, made.values(), how)
+        for method, heat in made.items():
+            gathered[method].checks[number] = check_of(subjects, group, batch, method, heat, held, how)
+            tell(group)
+    return _ranked(gathered, groups, len(subjects.keys), how.seed)
+
+
+def _explain(
+    network: OpenNetwork, group: Group, batch: torch.Tensor, method: str, how: How, number: int, one: _Gathered
+) -> None:
+    """Its maps, or why there are none; a layer that is named is for methods that work at one."""
+    if one.refused:
+        return
+    fitting = how if method_named(method).layered else replace(how, layer=None)
+    try:
+        (one.heats[number],) = maps_by(method, network, group, batch, fitting)
+    except Refused as error:
+        one.refused = str(error)
+
+
+def _ranked(gathered: Mapping[str, _Gathered], groups: Sequence[Group], count: int, seed: int) -> Compared:
+    made = {method: one for method, one in gathered.items() if not one.refused}
+
+    def whole(parts: Mapping[int, Floats]) -> Floats:
+        found = np.empty(count)
+        for number, group in enumerate(groups):
+            found[list(group.rows)] = parts[number]
+        return found
+
+    faithfulness = {
+        method: whole({number: one.faithfulness for number, one in found.checks.items()})
+        for method, found in made.items()
+    }
+    chance = {
+        method: whole({number: one.chance_faithfulness.mean(axis=1) for number, one in found.checks.items()})
+        for method, found in made.items()
+    }
+    first = next(iter(made.values())).checks
+    centre = whole({number: one.centre_faithfulness for number, one in first.items()})
+    span = whole({number: one.span for number, one in first.items()})
+    refused = {method: one.refused for method, one in gathered.items() if one.refused}
+    rng = np.random.default_rng([seed, count])
+    ranking = rank(faithfulness, centre, chance, rng=rng, span=span, refused=refused)
+    return Compared(ranking, faithfulness, centre)

@@ -1,0 +1,106 @@
+"""Maps over their images: what is drawn of each, small for a page and a sheet, and at its own size."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from boda.arrays import Pixels
+from boda.explanations.heat import Heat
+from boda.explanations.methods import method_named
+from boda.keys import shown
+from boda.pictures.explanation import Mapped, Row
+from boda.pictures.explanation_page import Explained, embedded
+from boda.pictures.heat import Scale, heated, limits_of, overlay
+from boda.pictures.wording import number
+from boda.pipelines.explaining.making import Made
+from boda.pipelines.explaining.subjects import Subjects
+from boda.pixels.prepare import prepare
+from boda.pixels.spec import PixelSpec
+from boda.pixels.window import Window, placed
+
+_SIDE = 400
+"""Of pictures on the page, in pixels."""
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """One map of one image."""
+
+    method: str
+    title: str
+    heat: Heat
+    place: int
+    """In the heat."""
+    scale: Scale
+    about: tuple[str, ...]
+    """The score."""
+    checks: tuple[str, ...]
+    """The verdict first; () where there are none."""
+
+    def map(self, shape: tuple[int, int]) -> np.ndarray:
+        """(h, w) as the network saw the image."""
+        one = Heat(self.heat.method, "", self.heat.maps[self.place][None], np.zeros(1), "", self.heat.signed)
+        found: np.ndarray = one.at(shape)[0]
+        return found
+
+
+def upright(subjects: Subjects, place: int, spec: PixelSpec) -> Pixels:
+    """The image at its own size, (h, w, 3): a decoder process has opened it before."""
+    whole = PixelSpec(resize=None, crop=None, decoder="exact", range=spec.range, stretch=spec.stretch)
+    return prepare(subjects.source.read(subjects.refs[place]).data, whole)[0]
+
+
+def maps_by_image(made: Sequence[Made], count: int, opacity: float) -> list[list[Shown]]:
+    """By image, its maps in the order of the methods. One scale where all images have one score, else each its own."""
+    found: list[list[Shown]] = [[] for _ in range(count)]
+    alone = len({id(one.group) for one in made}) == 1
+    for one in made:
+        for heat in one.heats:
+            shared = Scale(limits_of([heat.maps], heat.signed), heat.unit, heat.signed, opacity) if alone else None
+            for place, row in enumerate(one.group.rows):
+                own = heat.maps[place]
+                scale = shared or Scale(limits_of([own], heat.signed), heat.unit, heat.signed, opacity)
+                title = method_named(one.method).title if len(one.heats) == 1 else heat.method
+                checks = () if one.checks is None else tuple(one.checks.words(place))
+                found[row].append(Shown(one.method, title, heat, place, scale, _about(one, place), checks))
+    return found
+
+
+def _about(one: Made, place: int) -> tuple[str, ...]:
+    value = float(one.heats[0].scores[place])
+    score = one.group.score
+    unit = "" if score.title.endswith(score.unit) else f" {score.unit}"
+    lines = [f"{score.title}: {number(value)}{unit}"]
+    if one.differences is not None:
+        lines.append(f"{one.differences[place]:.1e} standard deviations off the score of the stored features")
+    return tuple(lines)
+
+
+def entry_of(key: str, image: Pixels, where: Window, one: Shown, shape: tuple[int, int], *, several: bool) -> Explained:
+    """An image on the page."""
+    plain, over = heated(image, one.map(shape), where, one.scale, side=_SIDE)
+    title = f"{shown(key)}: {one.title}" if several else shown(key)
+    return Explained(title, (*one.about, *one.checks), embedded(plain), embedded(over), scale=one.scale)
+
+
+def overlay_of(image: Pixels, where: Window, one: Shown, shape: tuple[int, int]) -> bytes:
+    """A map over its image, as PNG at the image's own size."""
+    lying = placed(one.map(shape), where, (image.shape[1], image.shape[0]))
+    scale = one.scale
+    return png(overlay(image, lying, limits=scale.limits, signed=scale.signed, opacity=scale.opacity))
+
+
+def row_of(key: str, image: Pixels, where: Window, maps: Sequence[Shown], shape: tuple[int, int]) -> Row:
+    """An image on the sheet with all its maps."""
+    mapped = [Mapped(one.title, one.map(shape), one.scale, one.checks[:1]) for one in maps]
+    return Row(key, image, where, mapped, maps[0].about)
+
+
+def png(picture: Any) -> bytes:
+    """A picture as PNG."""
+    into = io.BytesIO()
+    picture.save(into, "PNG", compress_level=4)
+    return into.getvalue()

@@ -1,0 +1,117 @@
+"""Maps of groups of images, each with its checks."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from boda.encoders.opened import OpenNetwork
+from boda.explanations.checks.against import Against, against
+from boda.explanations.checks.checked import Checks, checked_against
+from boda.explanations.heat import Heat
+from boda.explanations.methods import explained_each, method_named
+from boda.pipelines.explaining.scoring import Group
+from boda.pipelines.explaining.stored import differences
+from boda.pipelines.explaining.subjects import Subjects
+from boda.pipelines.run.meter import OnProgress, Progress
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """What is asked of all groups alike."""
+
+    layer: str | None
+    check: bool
+    seed: int
+    at_once: int
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """What one method says of one group."""
+
+    method: str
+    group: Group
+    heats: tuple[Heat, ...]
+    """One, or one a head of attention."""
+    differences: npt.NDArray[np.float64] | None
+    """(n,) how far scores are from those of stored features, in standard deviations; None where nothing is stored."""
+    checks: Checks | None
+    """None where none was asked for, and of a method that gives several maps."""
+
+
+def make(
+    subjects: Subjects, groups: Sequence[Group], methods: Sequence[str], how: How, progress: OnProgress | None
+) -> list[Made]:
+    """Every method of every group, the groups in order.
+
+    Raises:
+        Refused: a method cannot explain a score, or a score is not that of the stored features.
+    """
+    total = len(methods) * len(subjects.keys)
+    made: list[Made] = []
+    for group in groups:
+        batch = subjects.network.door(subjects.pixels[list(group.rows)])
+        heats = {method: maps_by(method, subjects.network, group, batch, how) for method in methods}
+        first = next(iter(heats.values()))[0]
+        apart = differences(group.score, group.rows, first.scores, subjects)
+        checks = _checks(subjects, group, batch, heats, how) if how.check else {}
+        for method, found in heats.items():
+            made.append(Made(method, group, found, apart, checks.get(method)))
+        if progress is not None:
+            progress(Progress("explaining", sum(len(one.group.rows) for one in made), total))
+    return made
+
+
+def maps_by(
+    method: str, network: OpenNetwork, group: Group, batch: torch.Tensor, how: How, layer: str | None = None
+) -> tuple[Heat, ...]:
+    """The maps of one method, of any network; the same noise each time.
+
+    Args:
+        method: by its name.
+        network: the opened one, or the same with other weights.
+        group: of the images.
+        batch: (n, 3, h, w), their pixels.
+        how: seed, images a pass, and the layer where one is named.
+        layer: in its place.
+
+    Raises:
+        Refused: the method cannot explain the score.
+    """
+    drawn = torch.Generator().manual_seed(how.seed)
+    at_once, where = how.at_once, layer or how.layer
+    return explained_each(network, group.score, batch, method, layer=where, at_once=at_once, generator=drawn)
+
+
+def check_of(
+    subjects: Subjects, group: Group, batch: torch.Tensor, method: str, heat: Heat, held: Against, how: How
+) -> Checks:
+    """The checks of one method's maps: of the map itself, and of that of a network with random weights, same layer."""
+    layer = heat.layer if method_named(method).layered else None
+    rng = np.random.default_rng([how.seed, 1, *group.rows])
+    return checked_against(
+        subjects.network, group.score, batch, heat,
+        lambda network: maps_by(method, network, group, batch, how, layer)[0],
+        held, rng=rng, at_once=how.at_once,
+    )  # fmt: skip
+
+
+def held_against(subjects: Subjects, group: Group, batch: torch.Tensor, heats: Iterable[Heat], how: How) -> Against:
+    """What all maps of a group are held against: random maps as coarse as each, a blob in the middle."""
+    places = [(one.maps.shape[1], one.maps.shape[2]) for one in heats]
+    rng = np.random.default_rng([how.seed, *group.rows])
+    return against(subjects.network, group.score, batch, places, rng=rng, at_once=how.at_once)
+
+
+def _checks(
+    subjects: Subjects, group: Group, batch: torch.Tensor, heats: Mapping[str, tuple[Heat, ...]], how: How
+) -> dict[str, Checks]:
+    """By method, of those that give one map."""
+    alone = {method: found[0] for method, found in heats.items() if len(found) == 1}
+    if not alone:
+        return {}
+    held = held_against(subjects, group, batch, alone.values(), how)
+    return {method: check_of(subjects, group, batch, method, heat, held, how) for method, heat in alone.items()}

@@ -1,0 +1,238 @@
+"""Scores of images: what is asked for becomes, for each image, a function of what the network gives.
+
+Images whose function is the same are explained together; those of a head with other inputs each have their own, as the
+other inputs are held where they are.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from boda.encoders.text import as_text_encoder
+from boda.errors import NotFound, Refused
+from boda.explanations.channels import channel_score, class_score
+from boda.explanations.cluster_score import cluster_score
+from boda.explanations.contributions import Contributions, contributions
+from boda.explanations.head_score import answers_of, head_score
+from boda.explanations.likeness_score import likeness_score, text_score
+from boda.explanations.passes import blocks
+from boda.explanations.score import Score
+from boda.heads.head import Head
+from boda.keys import shown
+from boda.pipelines.clusters.keeping import load_clustering
+from boda.pipelines.explaining.asked import Asked
+from boda.pipelines.explaining.held import rows_of_head
+from boda.pipelines.explaining.subjects import Subjects
+from boda.pipelines.searching.examples import Given, read_examples
+from boda.pipelines.searching.examples import key_of as key_in
+
+_BACKGROUND = 200
+"""Rows that an average image of a collection is made of."""
+T = TypeVar("T")
+
+_SEED = 0
+"""Of the orders of inputs that are drawn where there are too many to try all."""
+_PASSED = 64
+"""Images a pass, where only scores are wanted."""
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Images that one function scores."""
+
+    score: Score
+    rows: tuple[int, ...]
+    """Among the subjects."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scoring:
+    """The scores of all subjects."""
+
+    groups: tuple[Group, ...]
+    moved: tuple[Contributions | None, ...] = ()
+    """(n,) how much each input of a head moved its score; () where it has but one."""
+    notes: tuple[str, ...] = field(default_factory=tuple)
+
+
+def scoring(asked: Asked, subjects: Subjects, head: Head | None) -> Scoring:
+    """What is asked for, of these images.
+
+    Args:
+        asked: what.
+        subjects: which images.
+        head: the one that is asked for, if one is.
+
+    Raises:
+        NotFound: no such cluster, key or class.
+        Refused: the score cannot be explained, or not without a workspace; says why.
+    """
+    match asked.kind:
+        case "class":
+            return _of_classes(asked, subjects)
+        case "channel":
+            assert asked.answer is not None
+            return _one(channel_score(subjects.network, asked.name, _whole(asked.answer, "channel")), subjects)
+        case "cluster":
+            return _of_cluster(asked, subjects)
+        case "like":
+            return _one(_likeness(asked.name, subjects), subjects)
+        case "text":
+            words = as_text_encoder(subjects.encoder).encode_text([asked.name])[0]
+            return _one(text_score(words, asked.name), subjects)
+        case _:
+            assert head is not None
+            return _of_head(head, asked.answer, subjects)
+
+
+def _one(score: Score, subjects: Subjects) -> Scoring:
+    return Scoring((Group(score, tuple(range(len(subjects.keys)))),))
+
+
+def _of_classes(asked: Asked, subjects: Subjects) -> Scoring:
+    """A class of the network's own classifier; the likeliest of each image where none is named."""
+    network = subjects.network
+    if asked.answer is not None:
+        return _one(class_score(network, _class_index(asked.answer, network.class_names)), subjects)
+    likeliest = np.concatenate(
+        [_logits(subjects, block).argmax(axis=1) for block in blocks(len(subjects.keys), _PASSED)]
+    )
+    return Scoring(_grouped(likeliest.tolist(), lambda index: class_score(network, int(index))))
+
+
+def _logits(subjects: Subjects, block: slice) -> npt.NDArray[np.float32]:
+    with torch.no_grad():
+        found: npt.NDArray[np.float32] = (
+            subjects.network.logits(subjects.network.door(subjects.pixels[block])).float().cpu().numpy()
+        )
+    return found
+
+
+def _class_index(answer: str, names: Sequence[str]) -> int:
+    """By its number, or by its name where only one has it."""
+    if answer.isdecimal():
+        return int(answer)
+    found = [place for place, name in enumerate(names) if name == answer]
+    if not found:
+        found = [place for place, name in enumerate(names) if answer.lower() in name.lower()]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise NotFound(f"no class {shown(answer)!r} in this classifier; give its number, or a part of its name")
+    some = ", ".join(f"{place} {names[place]}" for place in found[:8])
+    raise Refused(f"{len(found)} classes have {shown(answer)!r} in their name: {some}; give the number of one")
+
+
+def _of_cluster(asked: Asked, subjects: Subjects) -> Scoring:
+    """A cluster; the own one of each image where none is named."""
+    if subjects.workspace is None or subjects.features is None or subjects.stored is None:
+        raise Refused("a cluster is explained in the workspace where it is: give that, and the images with --row")
+    clustering, _ = load_clustering(asked.name, subjects.workspace)
+    if clustering.recipe.id != subjects.features.recipe.id:
+        raise Refused(
+            f"clustering {shown(asked.name)!r} was found in {shown(clustering.recipe.name)} ({clustering.recipe.id}): "
+            f"give --recipe {clustering.recipe.id}"
+        )
+    if asked.answer is not None:
+        return _one(cluster_score(clustering, _whole(asked.answer, "cluster")), subjects)
+    own, _ = clustering.assign(subjects.stored, recipe=subjects.features.recipe.id)
+    if (own < 0).any():
+        key = subjects.keys[int(np.flatnonzero(own < 0)[0])]
+        raise Refused(f"{shown(key)} is in no cluster: name one, --score cluster:{asked.name}:K")
+    return Scoring(_grouped(own.tolist(), lambda cluster: cluster_score(clustering, int(cluster))))
+
+
+def _likeness(name: str, subjects: Subjects) -> Score:
+    """To a row of the workspace, else to an image file."""
+    if subjects.workspace is None or subjects.features is None:
+        raise Refused("a likeness is explained in a workspace: give that, and the images with --row")
+    try:
+        given = Given("row", key_in(subjects.workspace, name))
+    except NotFound:
+        given = Given("image", name)
+    (example,) = read_examples(subjects.workspace, subjects.features, [given], lambda: subjects.encoder)
+    return likeness_score(np.asarray(example.features, np.float32), given.name)
+
+
+def _of_head(head: Head, answer: str | None, subjects: Subjects) -> Scoring:
+    if subjects.workspace is None:
+        return _of_head_alone(head, answer, subjects)
+    assert subjects.features is not None
+    assert subjects.stored is not None
+    rows = rows_of_head(subjects.workspace, head)
+    places = [
+        rows.of(subjects.features.recipe, key, own) for key, own in zip(subjects.keys, subjects.stored, strict=True)
+    ]
+    design = np.stack([np.array(rows.design.make(slice(row, row + 1))[0]) for row, _, _ in places])
+    answers = _answers(head, answer, design)
+    if len(head.preparation.kept) == 1 and head.unit is None:
+        block = places[0][1]
+        return Scoring(_grouped(answers, lambda one: head_score(head, block, one)), notes=_likeliest(head, answer))
+    groups = tuple(
+        Group(head_score(head, block, one, held), (place,))
+        for place, ((_, block, held), one) in enumerate(zip(places, answers, strict=True))
+    )
+    background = rows.design.make(np.linspace(0, rows.design.rows - 1, min(_BACKGROUND, rows.design.rows)).astype(int))
+    moved = tuple(
+        contributions(
+            head, design[place : place + 1], one, background=background, rng=np.random.default_rng([_SEED, place])
+        )
+        for place, one in enumerate(answers)
+    )
+    return Scoring(groups, moved, _likeliest(head, answer))
+
+
+def _of_head_alone(head: Head, answer: str | None, subjects: Subjects) -> Scoring:
+    """Of image files: a head that takes nothing but the image."""
+    if len(head.preparation.kept) > 1 or head.unit is not None:
+        raise Refused(
+            f"head {shown(head.name)!r} takes more than one image: embed these images and join their columns, then "
+            "give the workspace"
+        )
+    block = head.preparation.kept[0].name
+    with torch.no_grad():
+        features = np.concatenate(
+            [
+                subjects.network.features(subjects.network.door(subjects.pixels[block_of])).float().cpu().numpy()
+                for block_of in blocks(len(subjects.keys), _PASSED)
+            ]
+        )
+    from boda.heads.inputs import FeatureInput, Inputs
+
+    wanted = head.wanted[0]
+    assert wanted.recipe is not None
+    given = Inputs((FeatureInput(wanted.name, wanted.recipe.id, features, scaling=wanted.scaling),))
+    design = head.preparation.design(given).dense()
+    answers = _answers(head, answer, design)
+    return Scoring(_grouped(answers, lambda one: head_score(head, block, one)), notes=_likeliest(head, answer))
+
+
+def _answers(head: Head, answer: str | None, design: npt.NDArray[np.float32]) -> list[str | None]:
+    """The answer that is asked for; of classes and labels the likeliest of each image, where none is."""
+    if answer is not None or head.target.kind not in {"class", "labels"}:
+        return [answer] * len(design)
+    names = answers_of(head)
+    return [names[place] for place in head.model.outputs(design).argmax(axis=1)]
+
+
+def _likeliest(head: Head, answer: str | None) -> tuple[str, ...]:
+    if answer is not None or head.target.kind not in {"class", "labels"}:
+        return ()
+    return ("each image is explained for the answer that the head finds likeliest for it",)
+
+
+def _grouped(names: Sequence[T], score: Callable[[T], Score]) -> tuple[Group, ...]:
+    rows: dict[T, list[int]] = {}
+    for row, name in enumerate(names):
+        rows.setdefault(name, []).append(row)
+    return tuple(Group(score(name), tuple(of)) for name, of in rows.items())
+
+
+def _whole(text: str, what: str) -> int:
+    if not text.isdecimal():
+        raise Refused(f"{what} {shown(text)!r} must be a whole number")
+    return int(text)

@@ -1,0 +1,267 @@
+"""What is looked into: a network, and the images that are shown beside it where there are some."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from boda.arrays import Pixels
+from boda.encoders.layers import LAST
+from boda.encoders.opened import OpenNetwork
+from boda.encoders.opened import opened as open_network
+from boda.encoders.registry import encoder_for, is_our_own, load_encoder, near_names
+from boda.errors import NotFound, Refused
+from boda.keys import shown
+from boda.maps.faithful import rows_looked_at
+from boda.pipelines.decoded import cores, decoded
+from boda.pipelines.places import existing_file, opened
+from boda.pipelines.run.meter import OnProgress, Progress
+from boda.pipelines.searching.examples import key_of, ref_of
+from boda.pipelines.thumbnails import seen, source_of
+from boda.pipelines.together import together
+from boda.pixels.spec import PixelSpec
+from boda.recipe import Recipe
+from boda.sources.base import ImageRef, Source
+from boda.sources.single import SingleFile
+from boda.sources.walking import is_workspace
+from boda.unreadable import Unreadable
+from boda.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from boda.encoders.base import Encoder
+
+Into: TypeAlias = "str | os.PathLike[str] | Workspace | Encoder"
+"""A workspace, images, or an encoder."""
+
+
+@dataclass(frozen=True, eq=False)
+class Collection:
+    """Images that stream by as the network sees them."""
+
+    source: Source
+    refs: tuple[ImageRef, ...]
+    """Those that are looked at."""
+    every: Mapping[str, ImageRef]
+    """By key, where the source alone knows them; of a workspace none."""
+    of: int
+    """Images that there were to choose from."""
+    spec: PixelSpec
+    progress: OnProgress
+    unseen: dict[str, str] = field(default_factory=dict)
+    """Why images could not be looked at, by key; filled as they pass."""
+
+    def pages(self) -> Iterator[tuple[tuple[ImageRef, ...], Pixels]]:
+        """Up to 32 images at a time, in order, and their pixels (n, h, w, 3); those that cannot be read are left out.
+
+        Raises:
+            DecoderBroken: decoders die on everything here.
+        """
+        done = 0
+        for page in decoded(self.source, self.refs, self.spec, workers=max(1, min(cores(), len(self.refs)))):
+            good = [row for row, verdict in enumerate(page.verdicts) if verdict is None]
+            pairs = zip(page.refs, page.verdicts, strict=True)
+            self.unseen.update({ref.key: str(verdict) for ref, verdict in pairs if verdict is not None})
+            if good:
+                yield tuple(page.refs[row] for row in good), page.pixels[good]
+            done += len(page.refs)
+            self.progress(Progress("looking", done, len(self.refs)))
+
+    def passing(self, refs: list[ImageRef]) -> Iterator[Pixels]:
+        """The pixels of `pages`; who has passed is added to `refs`."""
+        for some, pixels in self.pages():
+            refs.extend(some)
+            yield pixels
+
+    def again(self, refs: list[ImageRef]) -> list[Pixels]:
+        """The pixels (h, w, 3) of some that have passed.
+
+        Raises:
+            Refused: one can no longer be read.
+        """
+        return [_readable(one, ref.key) for one, ref in zip(seen(self.source, refs, self.spec), refs, strict=True)]
+
+    @property
+    def words(self) -> str:
+        """How many images were looked at: "400 images", "2,000 of 60,000 images, drawn at random"."""
+        count = len(self.refs) - len(self.unseen)
+        return f"{count:,} images" if len(self.refs) == self.of else f"{count:,} of {self.of:,} images, drawn at random"
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """One image as the network sees it."""
+
+    name: str
+    pixels: Pixels
+    """(h, w, 3)."""
+    key: str | None
+    """Where it is one of the collection."""
+
+
+@dataclass(frozen=True, eq=False)
+class Inside:
+    """What is looked into."""
+
+    network: OpenNetwork
+    recipe: Recipe
+    """As it is stored; the network computes in fp32."""
+    encoder: "Encoder"
+    workspace: Workspace | None
+    collection: Collection | None
+
+    @property
+    def name(self) -> str:
+        """Of the encoder, for people."""
+        return shown(self.network.name)
+
+    @property
+    def own_layer(self) -> str:
+        """The layer of the recipe's features; of the network's own features the last map."""
+        return LAST if self.network.part is None else self.network.part.layer
+
+    def images(self, kind: str) -> Collection:
+        """The collection.
+
+        Raises:
+            Refused: there is none.
+        """
+        if self.collection is None and self.workspace is not None:
+            place = self.workspace.path
+            raise Refused(f"{place}: the images are not there: say where with boda info {place} --source")
+        if self.collection is None:
+            raise Refused(f"{kind} needs images to look at: give a workspace, or a folder of images with an encoder")
+        return self.collection
+
+    def image(self, asked: str | None) -> Seen:
+        """One image: by its key in the collection, or a file; the only one where none is named.
+
+        Raises:
+            NotFound: there is none; names near keys.
+            Refused: none is named, or it cannot be read.
+        """
+        there = self.collection
+        if asked is None:
+            if there is None or there.of != 1:
+                raise Refused("say which image: give its key, or a file")
+            asked = there.refs[0].key
+        key = self._key(asked)
+        assert self.network.recipe.pixels is not None
+        if key is None or there is None:
+            file = SingleFile.at(os.fspath(existing_file(asked)))
+            (pixels,) = seen(file, [ref_of(file)], self.network.recipe.pixels)
+            return Seen(asked, _readable(pixels, asked), None)
+        ref = there.every[key] if self.workspace is None else self.workspace.ref(key)
+        return Seen(key, there.again([ref])[0], key)
+
+    def _key(self, asked: str) -> str | None:
+        """The key that is meant; None where it is a file."""
+        if self.workspace is not None and self.collection is not None:
+            try:
+                return key_of(self.workspace, asked)
+            except NotFound:
+                if Path(asked).is_file():
+                    return None
+                raise
+        return asked if self.collection is not None and asked in self.collection.every else None
+
+
+def given(
+    into: Into,
+    *,
+    recipe: str | Recipe | None,
+    encoder: "str | Encoder | None",
+    weights: str | os.PathLike[str] | None,
+    device: str,
+    limit: int,
+    rng: np.random.Generator,
+    progress: OnProgress,
+) -> Inside:
+    """Open what is looked into.
+
+    Args:
+        into: a workspace, images (a folder, a file, whatever names some), or an encoder by name or itself.
+        recipe: of a workspace.
+        encoder: of images; what made the features of a workspace, where it may not say it itself.
+        weights: of the encoder.
+        device: where it computes.
+        limit: images of the collection at most; of more so many are drawn.
+        rng: of what is drawn.
+        progress: is told how many images have passed.
+
+    Raises:
+        NotFound: there is no such thing.
+        Refused: it makes no sense together, or what computes is no network of torch.
+    """
+    if isinstance(into, Workspace) or (isinstance(into, str | os.PathLike) and is_workspace(os.fsencode(into))):
+        there = opened(into)
+        known = there.recipe(recipe)
+        made = encoder_for(known, encoder, weights=weights, device=device)
+        return Inside(_network(made), known, made, there, _of_workspace(there, known, made, limit, rng, progress))
+    if recipe is not None:
+        raise Refused("a recipe is one of a workspace: give that, or leave the recipe out")
+    if not isinstance(into, os.PathLike) and (not isinstance(into, str) or _is_name(into)):
+        if encoder is not None:
+            raise Refused("an encoder is given twice: give images or a workspace, or leave one of them out")
+        made = load_encoder(into, weights=weights, device=device) if isinstance(into, str) else into
+        return Inside(_network(made), made.recipe, made, None, None)
+    place = os.fspath(into)
+    if "://" not in place and not Path(place).exists():
+        near = near_names(place)
+        raise NotFound(
+            f"{shown(place)}: no workspace, no images and no encoder of this name"
+            + (f". Near: {', '.join(near)}" if near else "")
+        )
+    if encoder is None or isinstance(encoder, str):
+        encoder = load_encoder(encoder or "auto", weights=weights, device=device)
+    return Inside(_network(encoder), encoder.recipe, encoder, None, _of_source(place, encoder, limit, rng, progress))
+
+
+def _network(encoder: "Encoder") -> OpenNetwork:
+    found = open_network(encoder)
+    if found.closed:
+        raise Refused(f"encoder {shown(found.name)!r} is no network of torch: there are no layers in it to look at")
+    return found
+
+
+def _is_name(text: str) -> bool:
+    """Whether this is the name of an encoder, and not a path or an address."""
+    return is_our_own(text) or (":" in text and "://" not in text and not Path(text).exists())
+
+
+def _of_workspace(
+    workspace: Workspace,
+    recipe: Recipe,
+    encoder: "Encoder",
+    limit: int,
+    rng: np.random.Generator,
+    progress: OnProgress,
+) -> Collection | None:
+    """Its images that have features; None where they are not there."""
+    source = source_of(workspace)
+    if source is None:
+        return None
+    keys = workspace.features(recipe).keys
+    drawn = [keys[row] for row in rows_looked_at(len(keys), rng, most=limit).tolist()]
+    assert encoder.recipe.pixels is not None
+    return Collection(source, tuple(workspace.refs(drawn).values()), {}, len(keys), encoder.recipe.pixels, progress)
+
+
+def _of_source(
+    place: str, encoder: "Encoder", limit: int, rng: np.random.Generator, progress: OnProgress
+) -> Collection:
+    source = together([place])
+    refs = [entry for entry in source.entries() if isinstance(entry, ImageRef)]
+    if not refs:
+        raise Refused(f"no images in {shown(place)}")
+    drawn = tuple(refs[row] for row in rows_looked_at(len(refs), rng, most=limit).tolist())
+    assert encoder.recipe.pixels is not None
+    return Collection(source, drawn, {one.key: one for one in refs}, len(refs), encoder.recipe.pixels, progress)
+
+
+def _readable(pixels: Pixels | Unreadable, name: str) -> Pixels:
+    if isinstance(pixels, Unreadable):
+        raise Refused(f"{shown(name)} cannot be read: {pixels}")
+    return pixels
