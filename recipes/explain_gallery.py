@@ -47,6 +47,11 @@ class Part:
     asked: Callable[[Here], Question]
     methods: Methods
 
+    @property
+    def amount(self) -> Amount:
+        """Images that two cores explain and rank in a few minutes."""
+        return Amount(3, 8) if self.methods is LARGE else Amount(4, 10)
+
 
 PARTS: Mapping[str, Part] = {
     "auto": Part("Photographs, `auto`: the likeliest class", partial(questions.photographs, network="auto"), LARGE),
@@ -77,6 +82,7 @@ def run(
     parts: Sequence[str] = (*PARTS, ATTENTION),
     autoencoder: Path | None = None,
     amount: Amount | None = None,
+    seed: int = 0,
     vit: str = VIT,
     tell: Callable[[str], None] = lambda _: None,
 ) -> str:
@@ -87,42 +93,43 @@ def run(
         to: where workspaces, galleries, rankings and receipt go.
         parts: of `PARTS`, and `ATTENTION`.
         autoencoder: folder of a trained one; None: one is trained.
-        amount: how many images.
+        amount: how many images; None: as many as each part says.
+        seed: of the images, of noise, random maps and random weights.
         vit: a vision transformer of timm.
         tell: is told where it is.
 
     Returns:
         The receipt.
     """
-    began, amount = time.perf_counter(), amount or Amount()
+    began = time.perf_counter()
     here = Here(data, to, autoencoder)
     texts, before = [], 0.0
     for name in parts:
         if name == ATTENTION:
-            texts.append(_attention(here, vit, amount))
+            texts.append(_attention(here, vit, amount or Amount(), seed))
         else:
             there = (to / name / LOOKED).is_file()
-            text, seconds = _part(here, name, amount)
+            text, seconds = _part(here, name, amount, seed)
             before += seconds if there else 0.0
             texts.append(text)
         tell(f"{name} is done")
-    return "\n".join((*texts, footer(time.perf_counter() - began + before, [amount.seed], of="images")))
+    return "\n".join((*texts, footer(time.perf_counter() - began + before, [seed], of="images")))
 
 
-def _part(here: Here, name: str, amount: Amount) -> tuple[str, float]:
+def _part(here: Here, name: str, amount: Amount | None, seed: int) -> tuple[str, float]:
     """Its section of the receipt, and the seconds that it took."""
     part = PARTS[name]
-    found = looked(partial(part.asked, here), here.to / name, part.methods, amount)
+    found = looked(partial(part.asked, here), here.to / name, part.methods, amount or part.amount, seed)
     refused = "".join(f"- {method}: {why}\n" for method, why in refusals(found).items())
     texts = (f"## {part.title}\n", part_words(found), part_table(found), refused, moved_table(found))
     return "\n".join(text for text in texts if text), found["seconds"]
 
 
-def _attention(here: Here, model: str, amount: Amount) -> str:
-    encoder = drawn_vit(model, here.to, amount.seed)
+def _attention(here: Here, model: str, amount: Amount, seed: int) -> str:
+    encoder = drawn_vit(model, here.to, seed)
     images = here.data / "imagenet_photos" / "images.tar"
-    found = attended(encoder, images, here.to / ATTENTION, count=amount.explained, seed=amount.seed)
-    return f"## {model} with weights drawn by seed {amount.seed}: shapes and sums only\n\n{sums_table(found)}"
+    found = attended(encoder, images, here.to / ATTENTION, count=amount.explained, seed=seed)
+    return f"## {model} with weights drawn by seed {seed}: shapes and sums only\n\n{sums_table(found)}"
 
 
 def pictures(to: Path, parts: Sequence[str]) -> dict[str, bytes]:
@@ -138,6 +145,7 @@ def main() -> None:
     parser.add_argument("--to", type=Path, default=Path("explained"), metavar="FOLDER", help="of all that is written")
     parser.add_argument("--run", type=Path, metavar="FOLDER", help="a trained autoencoder of Fashion-MNIST")
     parser.add_argument("--only", nargs="+", choices=(*PARTS, ATTENTION), default=[*PARTS, ATTENTION], metavar="PART")
+    parser.add_argument("--maps-only", action="store_true", help="no checks and no ranking: a fraction of the time")
     parser.add_argument("--seed", type=int, default=0, help="of the images that are drawn")
     asked = parser.parse_args()
     try:
@@ -146,7 +154,8 @@ def main() -> None:
             asked.to,
             parts=asked.only,
             autoencoder=asked.run,
-            amount=Amount(seed=asked.seed),
+            amount=Amount(ranked=0) if asked.maps_only else None,
+            seed=asked.seed,
             tell=lambda line: print(line, file=sys.stderr, flush=True),
         )
         for name, data in pictures(asked.to, asked.only).items():

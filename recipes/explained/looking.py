@@ -50,14 +50,13 @@ class Methods:
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """How many images are explained, on how many the methods are ranked, and the seed that draws them."""
+    """How many images are explained, and on how many the methods are ranked; 0: maps alone, without checks."""
 
     explained: int = 6
     ranked: int = 16
-    seed: int = 0
 
 
-def looked(asked: Callable[[], Question], to: Path, methods: Methods, amount: Amount) -> dict[str, Any]:
+def looked(asked: Callable[[], Question], to: Path, methods: Methods, amount: Amount, seed: int) -> dict[str, Any]:
     """What explaining and ranking said, as JSON; what is in the folder already for the same methods and amount stays.
 
     Args:
@@ -65,11 +64,13 @@ def looked(asked: Callable[[], Question], to: Path, methods: Methods, amount: Am
         to: folder; gets `gallery/` with page, sheet, overlays and maps, `ranking/`, and the images in `plain/`.
         methods: which.
         amount: how many.
+        seed: that draws images, and all else that is drawn.
 
     Raises:
         BodaError: as `boda.explain`.
     """
-    kept, settings = to / LOOKED, json.loads(json.dumps({"methods": asdict(methods), "amount": asdict(amount)}))
+    kept = to / LOOKED
+    settings = json.loads(json.dumps({"methods": asdict(methods), "amount": asdict(amount), "seed": seed}))
     if kept.is_file():
         found: dict[str, Any] = json.loads(kept.read_bytes())
         if found["settings"] == settings:
@@ -80,20 +81,24 @@ def looked(asked: Callable[[], Question], to: Path, methods: Methods, amount: Am
     explained = boda.explain(
         question.workspace,
         method=methods.shown,
+        check=amount.ranked > 0,
         to=to / "gallery",
-        **_asked(question, amount.explained, amount.seed),
+        **_asked(question, amount.explained, seed),
     )
-    compared = boda.compare_explanations(
-        question.workspace,
-        methods=methods.ranked,
-        to=to / "ranking",
-        **_asked(question, amount.ranked, amount.seed),
-    )
+    ranking = None
+    if amount.ranked:
+        compared = boda.compare_explanations(
+            question.workspace,
+            methods=methods.ranked,
+            to=to / "ranking",
+            **_asked(question, amount.ranked, seed),
+        )
+        ranking = dict(compared.record)
     _keep_plain(question.workspace, explained, to / "plain")
     found = {
         "settings": settings,
         "explained": explained.written.record,
-        "ranking": dict(compared.record),
+        "ranking": ranking,
         "seconds": time.perf_counter() - began,
     }
     write(kept, json.dumps(found, indent=1).encode())

@@ -20,6 +20,8 @@ _HEADER = (
 def part_table(found: Mapping[str, Any]) -> str:
     """One line a method, the best first: ranked on many images, and what the checks of a few say."""
     ranking = found["ranking"]
+    if ranking is None:
+        return ""
     shown = _checks(found["explained"])
     lines = [
         [
@@ -40,12 +42,15 @@ def part_words(found: Mapping[str, Any]) -> str:
     """What was asked of how many, what the ranking says, and how far scores are from those that are stored."""
     ranking, images = found["ranking"], found["explained"]["images"]
     units = ", ".join(dict.fromkeys(one["unit"] for one in images))
-    words, *rest = ranking["words"]
     apart = [one["off_stored"] for one in images if one["off_stored"] is not None]
-    centre = _interval(ranking["centre"])
-    asked = f"{len(images)} images explained, {ranking['images']} ranked ({units})."
-    lines = [f"{asked} The blob's insertion less deletion is {centre}. **{words[0].upper()}{words[1:]}.**"]
-    lines += [f"{line[0].upper()}{line[1:]}." for line in rest if line.startswith("not shown")]
+    if ranking is None:
+        lines = [f"{len(images)} images explained ({units}), maps alone, without checks."]
+    else:
+        words, *rest = ranking["words"]
+        centre = _interval(ranking["centre"])
+        asked = f"{len(images)} images explained, {ranking['images']} ranked ({units})."
+        lines = [f"{asked} The blob's insertion less deletion is {centre}. **{words[0].upper()}{words[1:]}.**"]
+        lines += [f"{line[0].upper()}{line[1:]}." for line in rest if line.startswith("not shown")]
     if apart:
         lines.append(f"At most {max(apart):.1e} standard deviations from the stored scores.")
     return " ".join(lines) + "\n"
@@ -53,7 +58,7 @@ def part_words(found: Mapping[str, Any]) -> str:
 
 def refusals(found: Mapping[str, Any]) -> dict[str, str]:
     """Methods that could not explain the score, and why."""
-    return dict(found["ranking"]["refused"])
+    return {} if found["ranking"] is None else dict(found["ranking"]["refused"])
 
 
 def moved_table(found: Mapping[str, Any]) -> str:

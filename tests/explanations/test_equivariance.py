@@ -18,7 +18,7 @@ from little_networks import open_module
 ATTENTION = ("relevance", "rollout", "attention", "attention-heads")
 CASES = [
     *(("convolutions", name) for name in METHODS if name not in ATTENTION),
-    *(("attention", name) for name in METHODS if name in {*ATTENTION, "grad-cam", "layer-cam", "deeplift"}),
+    *(("attention", name) for name in METHODS if name in {*ATTENTION, "grad-cam", "deeplift"}),
 ]
 OF_GRADIENTS = [case for case in CASES if case[1] not in {"occlusion", "rollout", "attention", "attention-heads"}]
 SHAPE = (17, 15)

@@ -236,3 +236,15 @@ def test_real_classes_are_nearly_certain_after_a_few_dozen_steps(boda_data, inde
     probability = class_score(network, index, probability=True)
     assert float(scored(network, probability, network.door(found.pixels[None]))) > 0.9
     assert found.value > found.noise.mean() + 5 and found.value > found.start + 5
+
+
+def test_a_steeper_canvas_is_as_strong_and_gives_an_image_back():
+    """Waves weaken by their power, together they are what they were; levels come back as they went in."""
+    plain, steep = (Canvas(32, 32, falloff=falloff)._amplitudes(torch.zeros(1)) for falloff in (1.0, 1.5))
+    assert float(steep.square().sum()) == pytest.approx(float(plain.square().sum()), rel=1e-5)
+    assert float(steep[0, 1] / steep[0, 8]) == pytest.approx(8**1.5, rel=1e-5)
+    levels = torch.from_numpy(np.random.default_rng(0).integers(1, 255, (3, 32, 32)))
+    canvas = Canvas(32, 32, falloff=1.5)
+    np.testing.assert_array_equal((255 * canvas.shown(canvas.numbers_of(levels / 255))).round().numpy(), levels)
+    with pytest.raises(Refused, match="falloff=-1"):
+        Ascent(falloff=-1)

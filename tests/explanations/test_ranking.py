@@ -51,7 +51,7 @@ def test_a_score_of_the_middle_leaves_no_method_above_the_blob():
     scores = {"corner": faithful(mask, corner()), "random": chance[::-1].copy(), "gradient": faithful(mask, mask)}
     found = rank(scores, faithful(mask, mask), dict.fromkeys(scores, chance), rng=rng())
     assert found.beating == () and found.standings[0].method == "gradient"
-    assert found.words()[0].startswith("no method beats a blob in the middle (12 images, 3 methods asked")
+    assert found.words()[0].startswith("no method is shown to beat a blob in the middle (12 images, 3 methods asked")
     assert "not shown to be better than chance" in found.words()[1] and "corner" in found.words()[1]
     assert "gradient" not in found.words()[1]
 

@@ -76,11 +76,15 @@ def test_estimates_are_as_far_off_as_they_say():
     assert 0.9 <= np.mean(within) <= 0.99
 
 
-def test_a_sum_over_players_has_no_error():
-    """Every order says the same."""
+def test_sums_over_players_and_pairs_have_no_error():
+    """An order forwards and backwards gives each of a pair half of what the pair adds, so every draw says the same."""
     weights = np.array([1.0, -2.0, 0.0, 5.0])
-    values, errors = sampled_shapley(
-        lambda coalitions: (coalitions @ weights)[:, None], 4, pairs=3, rng=np.random.default_rng(0)
-    )
-    np.testing.assert_allclose(values, [weights], atol=1e-12)
+    pairs = np.triu(np.random.default_rng(1).normal(size=(4, 4)), 1)
+
+    def game(coalitions):
+        here = coalitions.astype(float)
+        return (here @ weights + np.einsum("ci,ij,cj->c", here, pairs, here))[:, None]
+
+    values, errors = sampled_shapley(game, 4, pairs=3, rng=np.random.default_rng(0))
+    np.testing.assert_allclose(values, [weights + (pairs + pairs.T).sum(axis=0) / 2], atol=1e-12)
     np.testing.assert_allclose(errors, 0, atol=1e-12)

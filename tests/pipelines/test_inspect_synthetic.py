@@ -77,3 +77,18 @@ def test_labels_without_features_are_refused(tmp_path, photos):
     workspace = create_workspace(tmp_path / "empty.boda")
     with pytest.raises(Refused, match="no image to inspect"):
         boda.inspect(workspace, labels="kind")
+
+
+def test_without_pixels_features_tell_look_alikes_and_no_copies(tmp_path):
+    """Equal features of two files that nobody can look at: listed apart, with a sheet; each is a group of its own."""
+    features, names = three_kinds(60)
+    features[40] = features[5]
+    workspace = synthetic_workspace(tmp_path / "w.boda", {"one": features}, {"kind": names})
+    found = boda.inspect(workspace, only=("duplicates",))
+    assert found.finding("near duplicates").images == ()
+    first, second = (one for one in found.finding("look-alikes").images if one.key in {"00005.png", "00040.png"})
+    assert second.details["of"] == first.key
+    assert second.reason == "likeness 1.000; pixels not looked at"
+    assert (found.folder / "look-alikes.png").is_file()
+    assert len(np.unique(found.copies)) == 60
+    assert "1 pairs that features call alike could not be looked at" in " ".join(found.finding("near duplicates").notes)

@@ -162,6 +162,13 @@ def test_where_the_network_did_not_look_there_is_no_number():
     assert np.isnan(back[:, :70]).all() and np.isnan(back[:, 130:]).all()
 
 
+def test_a_pixel_was_seen_if_its_middle_was():
+    """Of four pixels: across those from 0.4 to 3.4, down those from 0.6 to 3.5."""
+    seen = np.isfinite(placed(np.ones((2, 2)), Window(0.4, 0.6, 3.4, 3.5), (4, 4)))
+    assert seen.any(axis=0).tolist() == [True, True, True, False]
+    assert seen.any(axis=1).tolist() == [False, True, True, False]
+
+
 def test_padding_makes_the_window_larger_than_the_image():
     """20 pixels in a crop of 50: 15 on each side are black and belong to no pixel of the image."""
     assert window(PixelSpec(resize=None, crop=(50, 50)), (20, 20)) == Window(-15, -15, 35, 35)

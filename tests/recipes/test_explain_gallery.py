@@ -48,7 +48,7 @@ def test_a_part_is_explained_ranked_drawn_and_not_done_twice(boda_data, tmp_path
         asked.append(1)
         return questions.cifar(here, 20)
 
-    said = looked(question, tmp_path / "resnet20", TWO, LITTLE)
+    said = looked(question, tmp_path / "resnet20", TWO, LITTLE, 0)
     (first, second) = (cells(part_table(said), method)[0] for method in ("grad-cam", "gradient"))
     assert first[4].endswith(" of 2")
     assert second[4] == ""
@@ -57,12 +57,12 @@ def test_a_part_is_explained_ranked_drawn_and_not_done_twice(boda_data, tmp_path
     assert part_words(said).startswith("2 images explained, 3 ranked (logit).")
     assert "standard deviations from the stored scores" in part_words(said)
     assert len(said["explained"]["images"]) == 2
-    assert looked(question, tmp_path / "resnet20", TWO, LITTLE) == said
+    assert looked(question, tmp_path / "resnet20", TWO, LITTLE, 0) == said
     assert asked == [1]
     picture = Image.open(BytesIO(gallery_picture({"one": tmp_path / "resnet20"}, TWO.shown, places=(1, 2), columns=1)))
     assert picture.width > 3 * 96
     assert json.loads((tmp_path / "resnet20" / LOOKED).read_text()) == said
-    looked(question, tmp_path / "resnet20", Methods(("gradient",), ("gradient",)), Amount(1, 1))
+    looked(question, tmp_path / "resnet20", Methods(("gradient",), ("gradient",)), Amount(1, 1), 0)
     assert asked == [1, 1]
 
 
@@ -169,4 +169,4 @@ def test_the_receipt_has_a_section_for_each_part(boda_data, tmp_path, monkeypatc
     assert "test_vit with weights drawn by seed 0" in receipt
     assert cells(receipt, "occlusion")[0][4].endswith("of 2")
     assert np.load(tmp_path / "out" / "clothes" / "gallery" / "maps" / "occlusion.npy").shape == (2, 28, 28)
-    assert explain_gallery.pictures(tmp_path / "out", ["clothes", "vit"])["explain_gallery.webp"][:4] == b"RIFF"
+    assert explain_gallery.pictures(tmp_path / "out", ["clothes", "vit"]) == {}

@@ -38,6 +38,11 @@ _LINES = 20
     "occlusion, relevance, rollout, attention, attention-heads; several with commas.",
 )
 @click.option("--layer", metavar="NAME", help="Where, for methods that work at a layer. [default: found by itself]")
+@click.option(
+    "--baseline",
+    type=click.Choice(["mean", "black", "blurred"]),
+    help="What integrated gradients, DeepLIFT and occlusion compare images with. [default: mean]",
+)
 @click.option("--compare", is_flag=True, help="Rank all methods by deletion and insertion on these images.")
 @click.option("--row", multiple=True, metavar="KEY", help="An image of the workspace. [default: some at random]")
 @click.option("--where", metavar="CONDITION", help="On columns: \"label == 'cat' and score > 5\".")

@@ -35,6 +35,9 @@ class Canvas:
     basis: Basis = "fourier"
     decorrelated: bool = True
     """Whether numbers mean light and colour as natural images have them, not red, green and blue."""
+    falloff: float = 1.0
+    """Of waves: their amplitude is 1 / frequency to this power, and all together they are as strong as with 1, which is
+    that of natural images. With more, large forms come first and fine grain last."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -66,10 +69,12 @@ class Canvas:
         return torch.view_as_real(waves / self._amplitudes(planes)).contiguous()
 
     def _amplitudes(self, like: Tensor) -> Tensor:
-        """(h, w // 2 + 1): 1 / frequency in cycles a pixel; the mean counts as the slowest wave."""
+        """(h, w // 2 + 1): 1 / frequency^falloff, in cycles a pixel; the mean counts as the slowest wave."""
         down = torch.fft.fftfreq(self.height, device=like.device)[:, None]
         across = torch.fft.rfftfreq(self.width, device=like.device)[None]
-        return 1 / torch.hypot(down, across).clamp(min=1 / max(self.height, self.width))
+        natural = 1 / torch.hypot(down, across).clamp(min=1 / max(self.height, self.width))
+        steeper = natural**self.falloff
+        return steeper * (natural.square().sum() / steeper.square().sum()).sqrt()
 
 
 def scrambled(light: Tensor, generator: torch.Generator) -> Tensor:

@@ -10,7 +10,6 @@ They say what moved the head, not the world: what a photograph shows of the numb
 And where a score is not a sum over inputs it is also asked of mixed rows that there may never be, a palace of 30 m2.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -19,9 +18,9 @@ import numpy.typing as npt
 import torch
 
 from boda.errors import Refused
-from boda.explanations.head_score import design_score
+from boda.explanations.head_score import DesignScore, design_score
 from boda.explanations.score import Score
-from boda.explanations.shapley import Coalitions, Floats, sampled_shapley, shapley
+from boda.explanations.shapley import Coalitions, Floats, Game, sampled_shapley, shapley
 from boda.heads.head import Head
 from boda.heads.parts import FeaturePart
 from boda.keys import shown
@@ -80,7 +79,7 @@ def contributions(
         answer: a class, a label, or an answer of a vote tree; None: a number, a mean rating.
         background: (m, width) what rows are compared with, such as some hundred rows of the collection; the mean row
             as (1, width) is as good where the score is linear, elsewhere it is a row that nobody has. What is not
-            linear asks the head for 2^p n m rows.
+            linear is asked of 2^p n m mixed rows.
         rng: draws the orders; needed only where they are drawn.
         pairs: how many, at least 2; the error falls with their root.
 
@@ -130,7 +129,7 @@ def _check(head: Head, rows: Designs, what: str) -> None:
 
 def _shared_out(
     head: Head,
-    score: Score,
+    score: DesignScore,
     rows: Designs,
     background: Designs,
     columns: Coalitions,
@@ -163,19 +162,28 @@ def _weights(score: Score, width: int) -> Floats:
     return weights
 
 
-def _game(score: Score, rows: Designs, background: Designs, columns: Coalitions) -> Callable[[Coalitions], Floats]:
-    """Coalitions of inputs to the mean scores of rows that have only these inputs of their own, (c, n)."""
+def _game(score: DesignScore, rows: Designs, background: Designs, columns: Coalitions) -> Game:
+    """Coalitions of inputs to the mean scores of rows that have only these inputs of their own, (c, n).
+
+    What each input of a row adds to the products that the model begins with is computed once.
+    """
+    weights = score.weights.numpy()
+    mine, theirs = (
+        np.stack([side[:, own].astype(np.float64) @ weights[own] for own in columns]) for side in (rows, background)
+    )
     step = max(1, _MIXED // len(background))
 
-    def worth(own: npt.NDArray[np.bool_]) -> Floats:
+    def worth(members: npt.NDArray[np.bool_]) -> Floats:
+        own, others = mine[members].sum(axis=0), theirs[~members].sum(axis=0)
         found = np.empty(len(rows))
         for start in range(0, len(rows), step):
-            block = rows[start : start + step]
-            mixed = np.where(own, block[:, None], background).reshape(-1, rows.shape[1])
-            found[start : start + step] = _said(score, mixed).reshape(len(block), -1).mean(axis=1)
+            mixed = own[start : start + step, None] + others
+            with torch.no_grad():
+                said = score.after(torch.from_numpy(mixed.reshape(-1, weights.shape[1])))
+            found[start : start + step] = said.numpy().reshape(mixed.shape[:2]).mean(axis=1)
         return found
 
-    return lambda coalitions: np.stack([worth(columns[members].any(axis=0)) for members in coalitions])
+    return lambda coalitions: np.stack([worth(members) for members in coalitions])
 
 
 def _said(score: Score, design: Designs) -> Floats:

@@ -59,8 +59,21 @@ def head_score(head: Head, block: str, answer: str | None = None, held: Held | N
     return Score(said.name, said.title, said.unit, lambda features: said.of(prepared(features)))
 
 
-def design_score(head: Head, answer: str | None = None) -> Score:
-    """One answer of a head, as a function of rows that are prepared: (n, width) designs in the place of features.
+@dataclass(frozen=True, eq=False)
+class DesignScore(Score):
+    """One answer of a head; `of` takes prepared rows, (n, width) designs in the place of features.
+
+    Every model begins with a product, which is a sum over inputs: what an input adds to it needs no other input.
+    """
+
+    weights: Tensor = field(kw_only=True)
+    """(width, h) float64."""
+    after: Callable[[Tensor], Tensor] = field(kw_only=True)
+    """(n, h) products to (n,)."""
+
+
+def design_score(head: Head, answer: str | None = None) -> DesignScore:
+    """One answer of a head, as a function of rows that are prepared.
 
     Args:
         head: whose.
@@ -69,10 +82,17 @@ def design_score(head: Head, answer: str | None = None) -> Score:
     Raises:
         Refused: no such answer, one that must be given or may not, or a model that no gradient passes through.
     """
-    outputs = _outputs(head)
+    weights, outputs = _model(head)
     picked, title, unit = _picked(head, answer)
     name = f"head:{head.name}" + (f":{answer}" if answer is not None else "")
-    return Score(name, title, unit, lambda design: picked(outputs(design)))
+
+    def after(products: Tensor) -> Tensor:
+        return picked(outputs(products))
+
+    def of(design: Tensor) -> Tensor:
+        return after(design.double() @ weights.to(design.device))
+
+    return DesignScore(name, title, unit, of, weights=weights, after=after)
 
 
 def answers_of(head: Head) -> tuple[str, ...]:
@@ -104,27 +124,28 @@ def _prepared(part: FeaturePart, held: Held | None, columns: slice) -> Callable[
     return prepare
 
 
-def _outputs(head: Head) -> Callable[[Tensor], Tensor]:
-    """(n, width) to what the model gives before any link, in float64; votes before their totals."""
+def _model(head: Head) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    """The weights of its first layer, (width, h), and from products with these to what it gives, before any link.
+
+    In float64; votes before their totals.
+    """
     tensors, kind = head.model.tensors(), head.model.kind
     if kind not in {*_LINEAR, "mlp"}:
         raise Refused(f"head {shown(head.name)!r}: a model of kind {kind} passes no gradients, so no map can be made")
     exact = {name: torch.from_numpy(np.array(array, np.float64)) for name, array in tensors.items()}
 
-    def linear(x: Tensor) -> Tensor:
-        x = x.double()
-        return x @ exact["weights"].to(x.device) + exact["offset"].to(x.device)
+    def linear(products: Tensor) -> Tensor:
+        return products + exact["offset"].to(products.device)
 
-    def mlp(x: Tensor) -> Tensor:
-        x = x.double()
-        of = {name: one.to(x.device) for name, one in exact.items()}
-        hidden = torch.relu(x @ of["hidden_weights"].T + of["hidden_offset"])
+    def mlp(products: Tensor) -> Tensor:
+        of = {name: one.to(products.device) for name, one in exact.items()}
+        hidden = torch.relu(products + of["hidden_offset"])
         found = hidden @ of["output_weights"].T + of["output_offset"]
         if head.target.kind == "number":
             return found * of["scale"] + of["centre"]
         return torch.cat([torch.zeros_like(found), found], dim=1) if found.shape[1] == 1 else found
 
-    return mlp if kind == "mlp" else linear
+    return (exact["hidden_weights"].T, mlp) if kind == "mlp" else (exact["weights"], linear)
 
 
 def _picked(head: Head, answer: str | None) -> tuple[Callable[[Tensor], Tensor], str, str]:

@@ -67,5 +67,7 @@ def gradient_at(
     """(n,) scores, (n, ...) what a layer gave, and the gradient of each image's score with respect to it."""
     scores, leaf = passed_with_leaf(opened, layer, score, batch)
     with torch.inference_mode(mode=False):
-        (slopes,) = torch.autograd.grad(scores, leaf, torch.ones_like(scores))
+        (slopes,) = torch.autograd.grad(scores, leaf, torch.ones_like(scores), allow_unused=True)
+    if slopes is None:
+        raise Refused(f"encoder {opened.name!r}: its scores do not depend on layer {layer}: name a layer before")
     return scores.detach(), leaf.detach(), slopes

@@ -35,6 +35,8 @@ class Ascent:
     """Of Adam."""
     basis: Basis = "fourier"
     decorrelated: bool = True
+    falloff: float = 1.0
+    """Of waves with frequency (`boda.explanations.canvas`); above 1 large forms come first."""
     spread: float = 0.01
     """Standard deviation of the numbers of the first noise."""
     jitter: float = 1 / 16
@@ -59,8 +61,10 @@ class Ascent:
                 f"jitter={self.jitter} must lie in 0..1, scaling={self.scaling} in 0..1 without 1, "
                 f"rotation={self.rotation} be at least 0"
             )
-        if not (self.total_variation >= 0 and self.l2 >= 0):
-            raise Refused(f"total_variation={self.total_variation} and l2={self.l2} must be at least 0")
+        if not (self.total_variation >= 0 and self.l2 >= 0 and self.falloff >= 0):
+            raise Refused(
+                f"total_variation={self.total_variation}, l2={self.l2} and falloff={self.falloff} must be at least 0"
+            )
 
 
 PLAIN = Ascent()
@@ -108,7 +112,7 @@ def maximised(
     h, w = opened.shape
     if start is not None and (start.shape != (h, w, 3) or start.dtype != np.uint8):
         raise Refused(f"start of shape {start.shape} and type {start.dtype} must be uint8 of {(h, w, 3)}")
-    canvas = Canvas(h, w, ascent.basis, ascent.decorrelated)
+    canvas = Canvas(h, w, ascent.basis, ascent.decorrelated, ascent.falloff)
     with gradients_on():
         numbers = _begun(opened, score, canvas, ascent, start, generator)
         first = _pixels(canvas.shown(numbers)) if start is None else start

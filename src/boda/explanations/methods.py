@@ -11,6 +11,7 @@ from torch import Tensor
 from boda.encoders.opened import OpenNetwork
 from boda.errors import Refused
 from boda.explanations.attention import attentions, head_maps, mean_attention
+from boda.explanations.baselines import Baseline
 from boda.explanations.cams import cam, grad_cam, grad_cam_plus_plus, layer_cam
 from boda.explanations.deeplift import deep_lift
 from boda.explanations.gradients import gradient, gradient_times_input
@@ -32,6 +33,7 @@ class Way:
     """What a method may be given beside network, score and images."""
 
     layer: str | None
+    baseline: Baseline | None
     at_once: int
     generator: torch.Generator
 
@@ -52,6 +54,8 @@ class Method:
     """False: its map is the same whichever score is asked for."""
     layered: bool = False
     """It works at a layer, which can be named."""
+    compares: bool = False
+    """It compares the image with a baseline, which can be chosen."""
 
 
 def explained(
@@ -61,6 +65,7 @@ def explained(
     method: str,
     *,
     layer: str | None = None,
+    baseline: Baseline | None = None,
     at_once: int = 64,
     generator: torch.Generator | None = None,
 ) -> Heat:
@@ -69,7 +74,9 @@ def explained(
     Raises:
         Refused: also where the method gives several maps an image.
     """
-    found = explained_each(opened, score, batch, method, layer=layer, at_once=at_once, generator=generator)
+    found = explained_each(
+        opened, score, batch, method, layer=layer, baseline=baseline, at_once=at_once, generator=generator
+    )
     if len(found) != 1:
         raise Refused(f"{method} gives {len(found)} maps an image, and one is needed here: use attention, their mean")
     return found[0]
@@ -82,6 +89,7 @@ def explained_each(
     method: str,
     *,
     layer: str | None = None,
+    baseline: Baseline | None = None,
     at_once: int = 64,
     generator: torch.Generator | None = None,
 ) -> tuple[Heat, ...]:
@@ -93,6 +101,8 @@ def explained_each(
         batch: (n, 3, h, w), normalised.
         method: one of `METHODS`.
         layer: where; None: found by itself.
+        baseline: what methods that compare the image with something compare it with; None: its mean colour. From black,
+            integrated gradients have been seen to leave a large gap.
         at_once: images, or changed copies of images, at once; bounds memory.
         generator: of what is drawn; None: one seeded with 0.
 
@@ -104,7 +114,10 @@ def explained_each(
     if layer is not None and not chosen.layered:
         named = ", ".join(one.name for one in METHODS.values() if one.layered)
         raise Refused(f"{method} works at no single layer: leave out {layer!r}, or use one of {named}")
-    way = Way(layer, at_once, generator or torch.Generator().manual_seed(0))
+    if baseline is not None and not chosen.compares:
+        named = ", ".join(one.name for one in METHODS.values() if one.compares)
+        raise Refused(f"{method} compares with no baseline: leave it out, or use one of {named}")
+    way = Way(layer, baseline, at_once, generator or torch.Generator().manual_seed(0))
     return chosen.run(opened, score, batch, way)
 
 
@@ -143,6 +156,14 @@ def _joined(parts: list[Heat]) -> Heat:
 def _at_pixels(make: Callable[..., Heat]) -> Run:
     def run(opened: OpenNetwork, score: Score, batch: Tensor, way: Way) -> tuple[Heat, ...]:
         return (make(opened, score, batch, at_once=way.at_once),)
+
+    return run
+
+
+def _compared(make: Callable[..., Heat]) -> Run:
+    def run(opened: OpenNetwork, score: Score, batch: Tensor, way: Way) -> tuple[Heat, ...]:
+        baseline = "mean" if way.baseline is None else way.baseline
+        return (make(opened, score, batch, baseline=baseline, at_once=way.at_once),)
 
     return run
 
@@ -188,10 +209,11 @@ _ALL = (
         "integrated-gradients",
         "Integrated gradients",
         "Sundararajan et al., arXiv:1703.01365",
-        _at_pixels(integrated_gradients),
+        _compared(integrated_gradients),
+        compares=True,
     ),
-    Method("deeplift", "DeepLIFT", "Shrikumar et al., arXiv:1704.02685", _at_pixels(deep_lift)),
-    Method("occlusion", "Occlusion", "Zeiler and Fergus, arXiv:1311.2901", _at_pixels(occlusion)),
+    Method("deeplift", "DeepLIFT", "Shrikumar et al., arXiv:1704.02685", _compared(deep_lift), compares=True),
+    Method("occlusion", "Occlusion", "Zeiler and Fergus, arXiv:1311.2901", _compared(occlusion), compares=True),
     Method("relevance", "Attention relevance", "Chefer et al., arXiv:2103.15679", _at_pixels(relevance)),
     Method("rollout", "Attention rollout", "Abnar and Zuidema, arXiv:2005.00928", _at_pixels(rollout), of_score=False),
     Method(

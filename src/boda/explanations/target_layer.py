@@ -20,8 +20,8 @@ from boda.explanations.score import Score
 
 _NOTHING = 1e-12
 """A gradient below this share of the scores' size is none."""
-_INNER = {"Linear", "Dropout"}
-"""Types of layers inside a block: keys and values of one attention, and what hands on attention weights."""
+_INNER = {"Linear", "Softmax", "Dropout"}
+"""Types of layers inside a block: keys and values, and attention weights, which would pass for maps."""
 _LEAST = 2
 """Places on each side of a map that is worth the name."""
 
@@ -118,7 +118,7 @@ def _moves(opened: OpenNetwork, score: Score, target: Target) -> bool:
     """Whether most places of this layer have a gradient."""
     try:
         _, given, slopes = gradient_at(opened, target.layer, score.through(opened), _noise(opened))
-    except (Refused, RuntimeError):
+    except Refused:
         return False
     size = float(given.abs().mean()) * float(slopes.abs().amax())
     moved = grid(slopes, target.layout, opened.shape).abs().amax(dim=3) > _NOTHING

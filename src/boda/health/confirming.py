@@ -108,9 +108,7 @@ def confirmed(proposals: Proposals, correlated: Correlated) -> Confirmed:
         pairs, values, same = [*pairs, block], [*values, found], [*same, one]
         if not one.any():
             break
-    return Confirmed(
-        np.concatenate(pairs), np.concatenate(values), np.concatenate(same), len(proposals.pairs) - seen
-    )
+    return Confirmed(np.concatenate(pairs), np.concatenate(values), np.concatenate(same), len(proposals.pairs) - seen)
 
 
 def _clearly(found: Floats, pairs: Rows, proposals: Proposals, correlated: Correlated) -> npt.NDArray[np.bool_]:

@@ -84,9 +84,7 @@ class Told:
         return np.array([known.get((one, two), np.nan) for one, two in np.sort(pairs, axis=1).tolist()], np.float64)
 
 
-def bits_between(
-    pairs: Rows, perceived: Perceived | None, hashed: Rows, n: int
-) -> tuple[Rows, npt.NDArray[np.bool_]]:
+def bits_between(pairs: Rows, perceived: Perceived | None, hashed: Rows, n: int) -> tuple[Rows, npt.NDArray[np.bool_]]:
     """(p,) bits that differ, -1 where nobody knows; and whether the mirror image is nearer."""
     apart, turned = np.full(len(pairs), -1), np.zeros(len(pairs), bool)
     if perceived is None:

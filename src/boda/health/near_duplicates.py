@@ -1,4 +1,4 @@
-"""Near duplicates: one picture in several files, changed a little. Told by perceptual hashes, or by features and pixels.
+"""Near duplicates: one picture in several files, a little changed. Told by perceptual hash, or by features and pixels.
 
 Hashes know a picture that was compressed, shrunk, brightened or mirrored, hardly one that was cut. Features know a cut
 one too, by a likeness of 0.9, or by one that stands out among the neighbours of both; or by 0.75 where hashes are near,
@@ -173,6 +173,8 @@ def _looked_at(
             f"{found.left:,} pairs that features call alike were not looked at: they stand out less than the "
             f"{len(found.pairs):,} that were"
         )
+    if blind := int(np.isnan(found.correlations).sum()):
+        notes.append(f"{blind:,} pairs that features call alike could not be looked at")
     return Confirmed(rows[found.pairs], found.correlations, found.same, found.left), notes
 
 

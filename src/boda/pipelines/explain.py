@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from boda.errors import Refused
+from boda.explanations.baselines import NamedBaseline
 from boda.explanations.contributions import Contributions
 from boda.explanations.methods import HEADS, METHODS, method_named
 from boda.heads.head import Head
@@ -105,6 +106,7 @@ def explain(  # noqa: PLR0913  # what is explained, how, and what is made of it
     answer: str | None = None,
     method: str | Sequence[str] = DEFAULT,
     layer: str | None = None,
+    baseline: NamedBaseline | None = None,
     row: str | Sequence[str] = (),
     where: str | None = None,
     limit: int = 12,
@@ -134,6 +136,8 @@ def explain(  # noqa: PLR0913  # what is explained, how, and what is made of it
         answer: of the head or the classifier; None: the likeliest of each image.
         method: one of `boda.explanations.methods.METHODS`, or several.
         layer: where, for methods that work at a layer; None: found by itself.
+        baseline: what images are compared with by integrated gradients, DeepLIFT and occlusion: `black`, `mean` (their
+            own mean colour; also for None) or `blurred`.
         row: of a workspace: the key of an image, or several; none: `limit` at random.
         where: of a workspace: a condition on columns (`boda.workspace.where`).
         limit: at most so many images, where rows are not named.
@@ -162,7 +166,7 @@ def explain(  # noqa: PLR0913  # what is explained, how, and what is made of it
     )
     folder = folder_for(subjects.workspace, asked, methods, to, force=force)
     scores = scoring(asked, subjects, known)
-    made = make(subjects, scores.groups, methods, How(layer, check, seed, at_once), progress)
+    made = make(subjects, scores.groups, methods, How(layer, baseline, check, seed, at_once), progress)
     notes = (*scores.notes, *_notes(made), *_unseen(subjects))
     written = write_explanations(folder, subjects, asked, scores, made, notes, opacity=opacity, seed=seed)
     moved = {key: one for key, one in zip(subjects.keys, scores.moved, strict=False) if one is not None}
@@ -178,6 +182,7 @@ def compare_explanations(  # noqa: PLR0913  # as `explain`
     answer: str | None = None,
     methods: Sequence[str] | None = None,
     layer: str | None = None,
+    baseline: NamedBaseline | None = None,
     row: str | Sequence[str] = (),
     where: str | None = None,
     limit: int = 12,
@@ -206,7 +211,7 @@ def compare_explanations(  # noqa: PLR0913  # as `explain`
     )
     folder = folder_for(subjects.workspace, asked, ["compare"], to, force=force)
     scores = scoring(asked, subjects, known)
-    compared = compare_methods(subjects, scores.groups, chosen, How(layer, True, seed, at_once), progress)  # noqa: FBT003
+    compared = compare_methods(subjects, scores.groups, chosen, How(layer, baseline, True, seed, at_once), progress)  # noqa: FBT003
     record, table = write_comparison(folder, subjects, asked, scores, compared, seed=seed)
     return Comparison(compared, subjects.keys, subjects.network.recipe, record, table)
 

@@ -247,7 +247,7 @@ def _several(given_ones: Any) -> tuple[Any, ...]:
 
 def _stem(kind: Kind, wanted: Wanted, recipe: str | None) -> str:
     """How the files are called: by what was asked."""
-    score = getattr(wanted.score, "name", wanted.score)
+    score = wanted.score if wanted.score is None or isinstance(wanted.score, str) else wanted.score.name
     parts = [recipe, *wanted.layers, *map(str, wanted.channels), *map(str, wanted.place or ()), score]
     parts += [*map(str, wanted.classes), "probability" if wanted.probability else None, wanted.image, wanted.start]
     words = "-".join(part for part in parts if part)

@@ -235,9 +235,7 @@ class _Onto:
             raise Refused(f"{workspace.path}: map {shown(whole.name)} has all its images; there is nothing to place")
         return cls(reference, len(whole.keys) - len(rows), old, rows, owner, features, known)
 
-    def placed(
-        self, workspace: Workspace, name: str, progress: OnProgress | None
-    ) -> tuple[KeptMap, Background | None]:
+    def placed(self, workspace: Workspace, name: str, progress: OnProgress | None) -> tuple[KeptMap, Background | None]:
         """The map with its new points; and, of a map of another workspace, the points it has there."""
         reference, settings = self.reference, self.reference.settings
         makers = ~reference.placed

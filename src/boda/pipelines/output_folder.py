@@ -18,7 +18,6 @@ from boda.sources.walking import is_workspace
 from boda.workspace.atomic import write_whole
 
 
-
 def output_folder(workspace: Path | None, verb: str, to: str | os.PathLike[str] | None) -> Path:
     """Where the files of a verb go: NAME-VERB/ beside the workspace, or `to`, which is made where it is not there.
 

@@ -39,7 +39,8 @@ def window(spec: PixelSpec, size: Size) -> Window:
         spec: how the pixels were made.
         size: (width, height) of the image, upright: after its EXIF orientation, as `Facts` have it.
 
-    >>> window(PixelSpec(resize=256, crop=(224, 224)), (512, 384))
+    >>> window(PixelSpec(resize=256, crop=(224, 224)), (600, 400))
+    Window(left=125.0, top=25.0, right=475.0, bottom=375.0)
     """
     new_width, new_height = resized_size(size, spec)
     rows, columns = spec.crop or (new_height, new_width)

@@ -67,7 +67,11 @@ class Ranking:
             few = f"too few images to tell a method from a blob in the middle: {self.needed} or more could ({asked})"
             return [few, *refused]
         beating = ", ".join(self.beating)
-        said = f"better than a blob in the middle: {beating}" if beating else "no method beats a blob in the middle"
+        said = (
+            f"better than a blob in the middle: {beating}"
+            if beating
+            else "no method is shown to beat a blob in the middle"
+        )
         level = ", ".join(one.method for one in self.standings if not one.over_chance.low > 0)
         return [f"{said} ({asked})", *([f"not shown to be better than chance: {level}"] if level else []), *refused]
 

@@ -94,10 +94,13 @@ def compare_methods(
 def _explain(
     network: OpenNetwork, group: Group, batch: torch.Tensor, method: str, how: How, number: int, one: _Gathered
 ) -> None:
-    """Its maps, or why there are none; a layer that is named is for methods that work at one."""
+    """Its maps, or why there are none; layer and baseline are for those methods that take one."""
     if one.refused:
         return
-    fitting = how if method_named(method).layered else replace(how, layer=None)
+    chosen = method_named(method)
+    fitting = replace(
+        how, layer=how.layer if chosen.layered else None, baseline=how.baseline if chosen.compares else None
+    )
     try:
         (one.heats[number],) = maps_by(method, network, group, batch, fitting)
     except Refused as error:

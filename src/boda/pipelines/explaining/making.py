@@ -8,6 +8,7 @@ import numpy.typing as npt
 import torch
 
 from boda.encoders.opened import OpenNetwork
+from boda.explanations.baselines import NamedBaseline
 from boda.explanations.checks.against import Against, against
 from boda.explanations.checks.checked import Checks, checked_against
 from boda.explanations.heat import Heat
@@ -23,6 +24,7 @@ class How:
     """What is asked of all groups alike."""
 
     layer: str | None
+    baseline: NamedBaseline | None
     check: bool
     seed: int
     at_once: int
@@ -82,8 +84,10 @@ def maps_by(
         Refused: the method cannot explain the score.
     """
     drawn = torch.Generator().manual_seed(how.seed)
-    at_once, where = how.at_once, layer or how.layer
-    return explained_each(network, group.score, batch, method, layer=where, at_once=at_once, generator=drawn)
+    return explained_each(
+        network, group.score, batch, method,
+        layer=layer or how.layer, baseline=how.baseline, at_once=how.at_once, generator=drawn,
+    )  # fmt: skip
 
 
 def check_of(

@@ -191,7 +191,7 @@ def _image_record(
 
 def _of_image(record: Mapping[str, Any], row: int) -> dict[str, Any]:
     """What the checks of a group say of one image of it."""
-    alike = {"method", "unit", "notes"}
+    alike = {"method", "unit", "grain", "notes"}
     return {name: values if name in alike or values is None else values[row] for name, values in record.items()}
 
 

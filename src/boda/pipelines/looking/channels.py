@@ -44,7 +44,7 @@ def look_at_channels(inside: Inside, wanted: Wanted) -> Look:
     middle = f"half of all {width:,} channels stand out by {number(float(np.median(heights)), decimals=1)} sd or less"
     title = f"{inside.name}, layer {layer}: largest activation {over}; channels {picked}; {there.words}; {middle}"
     boxes = "boxes: pixels that hold 90 % of the gradient of the place where the channel is largest"
-    rows = [Row(sentence, top.tiles) for sentence, top in zip(sentences, tops, strict=True)]
+    rows = [Row(sentence, top.tiles(SIDE)) for sentence, top in zip(sentences, tops, strict=True)]
     record = {
         "layer": layer,
         "channels_there": width,

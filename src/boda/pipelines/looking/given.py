@@ -1,5 +1,6 @@
 """What is looked into: a network, and the images that are shown beside it where there are some."""
 
+import difflib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from boda.arrays import Pixels
 from boda.encoders.layers import LAST
 from boda.encoders.opened import OpenNetwork
 from boda.encoders.opened import opened as open_network
-from boda.encoders.registry import encoder_for, is_our_own, load_encoder, near_names
+from boda.encoders.registry import encoder_for, encoder_names, is_our_own, load_encoder
 from boda.errors import NotFound, Refused
 from boda.keys import shown
 from boda.maps.faithful import rows_looked_at
@@ -209,7 +210,7 @@ def given(
         return Inside(_network(made), made.recipe, made, None, None)
     place = os.fspath(into)
     if "://" not in place and not Path(place).exists():
-        near = near_names(place)
+        near = difflib.get_close_matches(place, encoder_names(), n=2, cutoff=0.5)
         raise NotFound(
             f"{shown(place)}: no workspace, no images and no encoder of this name"
             + (f". Near: {', '.join(near)}" if near else "")

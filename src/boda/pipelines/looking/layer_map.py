@@ -26,7 +26,8 @@ from boda.sources.base import ImageRef
 STARTS = 3
 """Maps from other random starts, by which chance is judged."""
 _PICTURED = 1500
-_SIDE = 48
+_SIZE, _SMALLEST, _LARGEST = 1200, 40, 96
+"""Of the map with images and of one image on it, in pixels."""
 
 
 def look_at_map(inside: Inside, wanted: Wanted) -> Look:
@@ -46,17 +47,22 @@ def look_at_map(inside: Inside, wanted: Wanted) -> Look:
     keys = [ref.key for ref in refs]
     colours, doubts = colours_of(keys, column), doubts_of(measured.points)
     title = f"{inside.name}, layer {layer} ({features.shape[1]:,} wide): t-SNE of {there.words}"
+    short = f"{inside.name}, {layer}: {len(keys):,} images, t-SNE"
     told = in_one_line(measured.record)
     mind = limits(settings, layout.space)
-    dots = map_picture(layout.places, colours, title=title, words=[told, *mind], doubt=doubts[0] if doubts else None)
-    pictures = _pictures(inside, there, refs, wanted.seed)
+    dots = map_picture(
+        layout.places, colours, title=short, words=[f"{title}.", told, *mind], doubt=doubts[0] if doubts else None
+    )
+    side = int(np.clip(0.9 * _SIZE / len(keys) ** 0.5, _SMALLEST, _LARGEST))
+    pictures = _pictures(inside, there, refs, side, wanted.seed)
     kept = measured.record["kept"]["value"]
     with_images = pictured_map(
         layout.places,
         pictures,
         colours,
         title=f"{title}; {kept:.2f} of the {measured.record['k']} nearest are kept; distances of groups say nothing",
-        side=_SIDE,
+        size=_SIZE,
+        side=side,
     )
     table: dict[str, Any] = {
         "key": [to_text(key) for key in keys],
@@ -79,11 +85,13 @@ def look_at_map(inside: Inside, wanted: Wanted) -> Look:
     return Look(files, record, (title, told, *(f"mind: {one}" for one in mind)))
 
 
-def _pictures(inside: Inside, there: Collection, refs: list[ImageRef], seed: int) -> list[Image.Image | None]:
+def _pictures(
+    inside: Inside, there: Collection, refs: list[ImageRef], side: int, seed: int
+) -> list[Image.Image | None]:
     """(n,) small pictures, of some drawn ones where there are many; None where there is none."""
     rows = rows_looked_at(len(refs), np.random.default_rng([seed, 6]), most=_PICTURED).tolist()
     found: list[Image.Image | None] = [None] * len(refs)
-    small = thumbnails(there.source, [refs[row] for row in rows], _SIDE, inside.recipe)
+    small = thumbnails(there.source, [refs[row] for row in rows], side, inside.recipe)
     for row, one in zip(rows, small, strict=True):
         found[row] = one if isinstance(one, Image.Image) else None
     return found

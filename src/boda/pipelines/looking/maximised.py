@@ -22,12 +22,14 @@ from boda.pipelines.clusters.examples import as_png
 from boda.pipelines.looking.given import Inside, Seen
 from boda.pipelines.looking.look import Look, Wanted, as_npy
 from boda.pipelines.looking.scores import scores_of
-from boda.pipelines.looking.top import SIDE, Top, tops_of
+from boda.pipelines.looking.top import Top, tops_of
 from boda.sources.base import ImageRef
 
 IMAGES = 6
 """Of the collection, beside each."""
-LARGE, SMALL = Ascent(steps=256, scaling=0.1, rotation=10.0), Ascent(steps=128, scaling=0.05, rotation=5.0)
+_SIDE = 224
+LARGE = Ascent(steps=256, falloff=1.25, jitter=0.1, scaling=0.3, rotation=15.0)
+SMALL = Ascent(steps=128, scaling=0.05, rotation=5.0)
 """How to climb where nothing is said: in images of 64 pixels and more, and in smaller ones."""
 
 
@@ -52,7 +54,7 @@ def look_at_maximised(inside: Inside, wanted: Wanted) -> Look:
     shares = [_probability(network, one.score, one.pixels) for one in made]
     sentences = [_sentence(one, top) for one, top in zip(made, tops, strict=True)]
     rows = [
-        Row(sentence, [*_tiles(one, share, start), *([] if top is None else top.tiles)])
+        Row(sentence, [*_tiles(one, share, start), *([] if top is None else top.tiles(_SIDE))])
         for sentence, one, share, top in zip(sentences, made, shares, tops, strict=True)
     ]
     title = f"{inside.name}: images that excite a score most: made by {ascent.steps} steps of gradient ascent"
@@ -63,7 +65,7 @@ def look_at_maximised(inside: Inside, wanted: Wanted) -> Look:
         "scores": [_as_json(one, share, top) for one, share, top in zip(made, shares, tops, strict=True)],
     }
     files = {
-        ".png": as_png(rows_sheet(rows, side=SIDE, title=title)),
+        ".png": as_png(rows_sheet(rows, side=_SIDE, title=title)),
         ".npy": as_npy(np.stack([one.pixels for one in made])),
     }
     return Look(files, record, (title, *sentences))
@@ -95,9 +97,9 @@ def _sentence(made: Maximised, top: Top | None) -> str:
 
 def _tiles(made: Maximised, share: float | None, start: Seen | None) -> list[Tile]:
     second = "" if share is None else f"probability {number(share)}"
-    tiles = [Tile(boxed(made.pixels, SIDE), (f"made: {number(made.value)}", second))]
+    tiles = [Tile(boxed(made.pixels, _SIDE), (f"made: {number(made.value)}", second))]
     if start is not None:
-        tiles.insert(0, Tile(boxed(start.pixels, SIDE), (f"start: {number(made.start)}", start.name)))
+        tiles.insert(0, Tile(boxed(start.pixels, _SIDE), (f"start: {number(made.start)}", start.name)))
     return tiles
 
 

@@ -35,13 +35,12 @@ class Top:
         """Mean and standard deviation over the collection: "0.4 ± 1.1"."""
         return usual_words(self.exciting.usual)
 
-    @property
-    def tiles(self) -> list[Tile]:
-        """A picture of each, with its value and its key."""
+    def tiles(self, side: int) -> list[Tile]:
+        """A picture of each, at most so many pixels high and wide, with its value and its key."""
         boxes = [None] * len(self.keys) if self.exciting.boxes is None else self.exciting.boxes.tolist()
         rows = zip(self.exciting.pixels, boxes, self.exciting.values.tolist(), self.keys, strict=True)
         return [
-            Tile(boxed(pixels, SIDE, None if box is None else (box[0], box[1], box[2], box[3])), (number(value), key))
+            Tile(boxed(pixels, side, None if box is None else (box[0], box[1], box[2], box[3])), (number(value), key))
             for pixels, box, value, key in rows
         ]
 
