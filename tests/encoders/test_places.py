@@ -68,7 +68,6 @@ def test_vectors_have_no_places(load):
         ("test_vit", {"reg_tokens": 4}, 64),
         ("test_vit", {"reg_tokens": 4, "no_embed_class": True}, 64),
         ("test_vit", {"reg_tokens": 4}, 32),
-        ("test_vit", {"reg_tokens": 4, "dynamic_img_size": False}, 32),
         ("test_vit2", {}, 64),
     ],
 )

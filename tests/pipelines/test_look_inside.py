@@ -262,6 +262,10 @@ def test_stopped_it_leaves_nothing(look, tmp_path, monkeypatch, kind):
     with pytest.raises(KeyboardInterrupt):
         look(kind, progress=stopped, **asked)
     assert not (tmp_path / "out").exists()
+    (tmp_path / "out").mkdir()
+    with pytest.raises(KeyboardInterrupt):
+        look(kind, progress=stopped, **asked)
+    assert (tmp_path / "out").is_dir(), "a folder that somebody made stays"
     kept = look("filters").files
     with pytest.raises(KeyboardInterrupt):
         look(kind, progress=stopped, **asked)

@@ -201,6 +201,7 @@ def look_inside(  # noqa: PLR0913 - each is an option of the command
     )
     stem = _stem(kind, wanted, None if recipe is None else inside.recipe.name or inside.recipe.id)
     names = [stem + end for end in (*_WAYS[kind].files, ".json")]
+    is_own = to is not None and Path(to).exists()
     folder = Folder(
         output_folder(None if inside.workspace is None else inside.workspace.path, VERB, to), VERB, force=force
     )
@@ -211,8 +212,9 @@ def look_inside(  # noqa: PLR0913 - each is an option of the command
         text = json.dumps(record | {"files": names}, indent=1, allow_nan=False)
         folder.write({stem + end: data for end, data in look.files.items()} | {stem + ".json": text.encode()})
     except BaseException:
-        with contextlib.suppress(OSError):
-            folder.path.rmdir()  # one that holds nothing: it was made for this
+        if not is_own:
+            with contextlib.suppress(OSError):
+                folder.path.rmdir()  # one that holds nothing: it was made for this
         raise
     files = tuple(folder.path / name for name in names)
     return Looked(kind, inside.network.name, inside.recipe.id, folder.path, files, record, _told(look, inside))

@@ -25,6 +25,7 @@ from boda.heads.head import Head
 from boda.keys import shown
 from boda.pipelines.clusters.keeping import load_clustering
 from boda.pipelines.explaining.asked import Asked
+from boda.pipelines.explaining.class_names import class_index
 from boda.pipelines.explaining.held import rows_of_head
 from boda.pipelines.explaining.subjects import Subjects
 from boda.pipelines.searching.examples import Given, read_examples
@@ -97,7 +98,7 @@ def _of_classes(asked: Asked, subjects: Subjects) -> Scoring:
     """A class of the network's own classifier; the likeliest of each image where none is named."""
     network = subjects.network
     if asked.answer is not None:
-        return _one(class_score(network, _class_index(asked.answer, network.class_names)), subjects)
+        return _one(class_score(network, class_index(asked.answer, network.class_names)), subjects)
     likeliest = np.concatenate(
         [_logits(subjects, block).argmax(axis=1) for block in blocks(len(subjects.keys), _PASSED)]
     )
@@ -110,21 +111,6 @@ def _logits(subjects: Subjects, block: slice) -> npt.NDArray[np.float32]:
             subjects.network.logits(subjects.network.door(subjects.pixels[block])).float().cpu().numpy()
         )
     return found
-
-
-def _class_index(answer: str, names: Sequence[str]) -> int:
-    """By its number, or by its name where only one has it."""
-    if answer.isdecimal():
-        return int(answer)
-    found = [place for place, name in enumerate(names) if name == answer]
-    if not found:
-        found = [place for place, name in enumerate(names) if answer.lower() in name.lower()]
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        raise NotFound(f"no class {shown(answer)!r} in this classifier; give its number, or a part of its name")
-    some = ", ".join(f"{place} {names[place]}" for place in found[:8])
-    raise Refused(f"{len(found)} classes have {shown(answer)!r} in their name: {some}; give the number of one")
 
 
 def _of_cluster(asked: Asked, subjects: Subjects) -> Scoring:

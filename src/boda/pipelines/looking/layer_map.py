@@ -53,7 +53,7 @@ def look_at_map(inside: Inside, wanted: Wanted) -> Look:
     dots = map_picture(
         layout.places, colours, title=short, words=[f"{title}.", told, *mind], doubt=doubts[0] if doubts else None
     )
-    side = int(np.clip(0.9 * _SIZE / len(keys) ** 0.5, _SMALLEST, _LARGEST))
+    side = int(np.clip(0.7 * _SIZE / len(keys) ** 0.5, _SMALLEST, _LARGEST))
     pictures = _pictures(inside, there, refs, side, wanted.seed)
     kept = measured.record["kept"]["value"]
     with_images = pictured_map(

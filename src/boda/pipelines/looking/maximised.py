@@ -60,6 +60,7 @@ def look_at_maximised(inside: Inside, wanted: Wanted) -> Look:
     title = f"{inside.name}: images that excite a score most: made by {ascent.steps} steps of gradient ascent"
     title += " from noise" if start is None else f" from {start.name}"
     title += f"; and met in {inside.collection.words}" if tops[0] is not None and inside.collection is not None else ""
+    title += "; boxes: around the place where the channel is largest" if wanted.channels and tops[0] is not None else ""
     record = {
         "ascent": {name: getattr(ascent, name) for name in Ascent.__slots__},
         "scores": [_as_json(one, share, top) for one, share, top in zip(made, shares, tops, strict=True)],
@@ -86,7 +87,7 @@ def _sentence(made: Maximised, top: Top | None) -> str:
     highest = float(made.noise.max())
     words = (
         f"{made.score.title}: made {number(made.value)}, begun at {number(made.start)}; noise of the same waves "
-        f"{number(float(made.noise.mean()))}, at most {number(highest)} of {len(made.noise)}"
+        f"{number(float(made.noise.mean()))}, at most {number(highest)} ({len(made.noise)} draws)"
     )
     if made.value <= highest:
         words += ", so the image shows nothing"

@@ -1,11 +1,9 @@
 """Which scores are climbed: channels of a layer, classes of the network's own, or any other that can be asked for."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from boda.encoders.text import as_text_encoder
-from boda.errors import NotFound, Refused
+from boda.errors import Refused
 from boda.explanations.channels import channel_score, class_score
 from boda.explanations.cluster_score import cluster_score
 from boda.explanations.head_score import head_score
@@ -14,6 +12,7 @@ from boda.explanations.score import Score
 from boda.keys import shown
 from boda.pipelines.clusters.keeping import load_clustering
 from boda.pipelines.explaining.asked import Asked, asked_score
+from boda.pipelines.explaining.class_names import class_index
 from boda.pipelines.heads.keeping import load_head
 from boda.pipelines.looking.given import Inside
 from boda.pipelines.looking.look import Wanted
@@ -42,25 +41,6 @@ def scores_of(inside: Inside, wanted: Wanted) -> list[Score]:
         return [_asked(inside, wanted.score)]
     assert wanted.score is not None
     return [wanted.score]
-
-
-def class_index(answer: int | str, names: Sequence[str]) -> int:
-    """A class by its name, by a part of it that no other has, or by its number.
-
-    Raises:
-        NotFound: no class has this name.
-        Refused: several have.
-    """
-    if isinstance(answer, int) or (answer.isdecimal() and answer not in names):
-        return int(answer)
-    found = [place for place, name in enumerate(names) if name == answer]
-    found = found or [place for place, name in enumerate(names) if answer.lower() in name.lower()]
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        raise NotFound(f"no class {shown(answer)!r} in this classifier: give its number, or a part of its name")
-    some = ", ".join(f"{place} {names[place]}" for place in found[:8])
-    raise Refused(f"{len(found)} classes have {shown(answer)!r} in their name: {some}; give the number of one")
 
 
 def _of_class(inside: Inside, answer: int | str, *, probability: bool) -> Score:
