@@ -133,9 +133,17 @@ def _attention(here: Here, model: str, amount: Amount, seed: int) -> str:
 
 
 def pictures(to: Path, parts: Sequence[str]) -> dict[str, bytes]:
-    """By name, the picture of the page: the first image of each part that is there, by the methods shown of it."""
-    large = {name: to / name for name in parts if name in PARTS and PARTS[name].methods is LARGE}
-    return {"explain_gallery.webp": gallery_picture(large, LARGE.shown)} if large else {}
+    """By name, the pictures of the page: the first image of each part, and of networks for small images the second."""
+    named = {
+        "explain_gallery.webp": (LARGE, (1,), 2),
+        "explain_gallery_small.webp": (SMALL, (1, 2), 2),
+    }
+    found = {}
+    for name, (methods, places, columns) in named.items():
+        there = {one: to / one for one in parts if one in PARTS and PARTS[one].methods is methods}
+        if there:
+            found[name] = gallery_picture(there, methods.shown, places=places, columns=columns)
+    return found
 
 
 def main() -> None:

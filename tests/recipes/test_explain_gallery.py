@@ -22,7 +22,7 @@ from explained.showing import gallery_picture
 from little_data import little_data, of_each, spaced
 
 TWO = Methods(("grad-cam", "integrated-gradients"), ("gradient", "grad-cam"))
-LITTLE = Amount(explained=2, ranked=3)
+LITTLE = Amount(explained=2, ranked=2)
 
 
 def cells(text, start):
@@ -54,7 +54,7 @@ def test_a_part_is_explained_ranked_drawn_and_not_done_twice(boda_data, tmp_path
     assert second[4] == ""
     assert cells(part_table(said), "integrated-gradients")[0][1:4] == ["", "", ""]
     assert cells(part_table(said), "integrated-gradients")[0][6].endswith(" %")
-    assert part_words(said).startswith("2 images explained, 3 ranked (logit).")
+    assert part_words(said).startswith("2 images explained, 2 ranked (logit).")
     assert "standard deviations from the stored scores" in part_words(said)
     assert len(said["explained"]["images"]) == 2
     assert looked(question, tmp_path / "resnet20", TWO, LITTLE, 0) == said
@@ -62,10 +62,13 @@ def test_a_part_is_explained_ranked_drawn_and_not_done_twice(boda_data, tmp_path
     picture = Image.open(BytesIO(gallery_picture({"one": tmp_path / "resnet20"}, TWO.shown, places=(1, 2), columns=1)))
     assert picture.width > 3 * 96
     assert json.loads((tmp_path / "resnet20" / LOOKED).read_text()) == said
-    looked(question, tmp_path / "resnet20", Methods(("gradient",), ("gradient",)), Amount(1, 1), 0)
+    alone = looked(question, tmp_path / "resnet20", TWO, Amount(explained=1, ranked=0), 0)
     assert asked == [1, 1]
+    assert "maps alone" in part_words(alone)
+    assert part_table(alone) == ""
 
 
+@pytest.mark.slow
 def test_galaxies_are_asked_for_mergers_and_for_votes(boda_data, tmp_path):
     """Both by the places of the middle of the network, 14 x 14."""
     data = little_data(boda_data, tmp_path / "data", "galaxies_gz2", "catalog.csv", of_each("derived_label", 6))
@@ -81,6 +84,7 @@ def test_galaxies_are_asked_for_mergers_and_for_votes(boda_data, tmp_path):
     assert one.unit == "fraction of the votes"
 
 
+@pytest.mark.slow
 def test_photographs_are_asked_for_valence_and_for_why_they_are_hits(boda_data, tmp_path):
     """The query is no hit of itself."""
     data = little_data(boda_data, tmp_path / "data", "oasis_ratings", "ratings.csv", spaced(24))
@@ -95,6 +99,7 @@ def test_photographs_are_asked_for_valence_and_for_why_they_are_hits(boda_data, 
     assert one.unit == "cosine"
 
 
+@pytest.mark.slow
 def test_houses_say_what_the_photographs_and_each_number_moved(boda_data, tmp_path):
     """They add up to the price, and the front of the house is what is explained."""
     data = little_data(boda_data, tmp_path / "data", "houses", "houses.csv", spaced(12), questions.houses.VIEWS)
@@ -169,4 +174,4 @@ def test_the_receipt_has_a_section_for_each_part(boda_data, tmp_path, monkeypatc
     assert "test_vit with weights drawn by seed 0" in receipt
     assert cells(receipt, "occlusion")[0][4].endswith("of 2")
     assert np.load(tmp_path / "out" / "clothes" / "gallery" / "maps" / "occlusion.npy").shape == (2, 28, 28)
-    assert explain_gallery.pictures(tmp_path / "out", ["clothes", "vit"]) == {}
+    assert list(explain_gallery.pictures(tmp_path / "out", ["clothes", "vit"])) == ["explain_gallery_small.webp"]

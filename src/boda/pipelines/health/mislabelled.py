@@ -10,7 +10,7 @@ from boda.errors import Refused
 from boda.evaluation.groups import join
 from boda.evaluation.weighted import Floats
 from boda.heads.asking import Asked
-from boda.heads.crossfit import fit, out_of_fold
+from boda.heads.crossfit import out_of_fold
 from boda.heads.logistic import Logistic
 from boda.health.label_errors import LabelErrors, label_errors
 from boda.keys import shown
@@ -73,8 +73,7 @@ def held_out(
         plan = Plan(asked, (recipe.id,), folds=folds, seed=seed)
         material = first if not place else first.with_inputs(workspace, plan)
         rng = np.random.default_rng([seed, 3])
-        learner = _with_penalty(material, first, numbers != 0, rng)
-        outputs = out_of_fold(material.inputs, first.target, learner, numbers, groups=first.groups, rng=rng)
+        outputs = out_of_fold(material.inputs, first.target, Logistic(), numbers, groups=first.groups, rng=rng)
         said.append(held_out_points(first.target, outputs, numbers))
     given = first.target.values
     judged = np.zeros(len(first), bool)
@@ -82,22 +81,6 @@ def held_out(
         away = numbers == fold
         judged[away] = np.isin(given[away], given[~away])
     return HeldOut(first, np.mean(said, axis=0), judged)
-
-
-def _with_penalty(
-    material: Material, first: Material, rows: npt.NDArray[np.bool_], rng: np.random.Generator
-) -> Logistic:
-    """The learner of all folds: its penalty is chosen once, on the rows of all folds but one, which costs a fifth."""
-    learned = np.flatnonzero(rows)
-    _, model = fit(
-        material.inputs.take(learned),
-        first.target.take(learned),
-        Logistic(),
-        groups=first.groups[learned],
-        rng=rng.spawn(1)[0],
-    )
-    penalty = model.settings()["penalty"]
-    return Logistic() if penalty is None else Logistic((penalty,))
 
 
 def mislabelled(
