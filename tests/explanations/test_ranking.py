@@ -93,8 +93,16 @@ def test_intervals_are_about_students():
 def test_pairs_see_what_means_do_not():
     """A small gain in every image is clear, though images differ far more than methods."""
     hard = 10 * rng(1).standard_normal(20)
-    found = ranked({"a": hard + 1 + 0.1 * rng(2).standard_normal(20)}, hard)
+    own = hard + 1 + 0.1 * rng(2).standard_normal(20)
+    found = rank({"a": own}, hard, {"a": hard}, rng=rng(), rounds=1000)
     assert found.beating == ("a",) and found.standings[0].faithfulness.low < 0
+
+
+def test_where_the_blob_is_worse_than_chance_it_is_no_bar():
+    """A method must beat both."""
+    own = rng(1).standard_normal(20)
+    assert ranked({"a": own}, own - 1).beating == ()
+    assert ranked({"a": own + 3}, own - 1).beating == ("a",)
 
 
 @pytest.mark.parametrize(("methods", "needed"), [(1, 6), (2, 7), (14, 10)])

@@ -26,6 +26,8 @@ from boda.explanations.score import Score
 
 _PIXELS = "torch::autograd::AccumulateGrad"
 """The node where a graph begins."""
+_DIFFERENCE, _SIZE = 1e-2, 1e-3
+"""Shares of what contributions should add up to, and of their sizes together, that rounding may cost."""
 _ON_A_VIEW = "torch::autograd::CopySlices"
 """The node that hides another, of an operation in place on a view."""
 
@@ -47,8 +49,8 @@ def deep_lift(
         it is 0.
 
     Raises:
-        Refused: an operation on the way has no rule, which is named; the score depends on the pixels in a way that has
-            no gradient, or not at all, or is not one number an image.
+        Refused: an operation on the way has no rule, which is named; the contributions do not add up; the score
+            depends on the pixels in a way that has no gradient, or not at all, or is not one number an image.
     """
     start, batch = baseline_of(opened, batch, baseline), batch.detach()
     maps, scores, gaps = [], [], []
@@ -57,6 +59,7 @@ def deep_lift(
         maps.append(((batch[block] - start[block]) * multipliers).sum(dim=1))
         scores.append(values.double())
         gaps.append(maps[-1].double().sum(dim=(1, 2)) - differences)
+        _refuse_gaps(opened, score, gaps[-1], differences, maps[-1])
     return Heat(
         "deeplift",
         "",
@@ -66,6 +69,18 @@ def deep_lift(
         signed=True,
         gaps={"completeness": torch.cat(gaps).cpu().numpy()},
     )
+
+
+def _refuse_gaps(opened: OpenNetwork, score: Score, gaps: Tensor, differences: Tensor, maps: Tensor) -> None:
+    """Where numbers are so unlike that their quotients lose all digits, what comes out is no contribution."""
+    most = _DIFFERENCE * differences.abs() + _SIZE * maps.double().abs().sum(dim=(1, 2))
+    for gap, limit, difference in zip(gaps.tolist(), most.tolist(), differences.tolist(), strict=True):
+        if not abs(gap) <= limit:
+            raise Refused(
+                f"encoder {opened.name!r}: contributions to {score.name!r} should add up to {difference:.3g} and miss "
+                f"that by {abs(gap):.3g}: an operation on the way takes powers or quotients of numbers near 0. Use "
+                "integrated gradients, or another baseline"
+            )
 
 
 def _lifted(opened: OpenNetwork, score: Score, rows: Tensor, start: Tensor) -> tuple[Tensor, Tensor, Tensor]:

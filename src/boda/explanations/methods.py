@@ -150,7 +150,8 @@ def _joined(parts: list[Heat]) -> Heat:
 
     first = parts[0]
     maps, scores = np.concatenate([one.maps for one in parts]), np.concatenate([one.scores for one in parts])
-    return Heat(first.method, first.layer, maps, scores, first.unit, first.signed, first.notes)
+    gaps = {name: np.concatenate([one.gaps[name] for one in parts]) for name in first.gaps}
+    return Heat(first.method, first.layer, maps, scores, first.unit, first.signed, first.notes, gaps)
 
 
 def _at_pixels(make: Callable[..., Heat]) -> Run:

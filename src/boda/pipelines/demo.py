@@ -138,7 +138,7 @@ def demo(
     embedded = embed(tour.source, encoders=(encoder,), to=place, progress=progress)
     label(embedded, tour.labels)
     page = folder / ("galaxies.html" if data else "index.html")
-    health = inspect(embedded, labels=tour.scored, seed=seed)
+    health = inspect(embedded, seed=seed)
     learned = learn(embedded, tour.scored, seed)
     write_page(report(embedded, learned.head, learned.material), page.with_name(f"{learned.head.name}.html"))
     found = explore(embedded, tour.scored, health, small=tour.small, labels=tour.labels, seed=seed, progress=progress)

@@ -52,10 +52,11 @@ class Ranking:
 
     @property
     def beating(self) -> tuple[str, ...]:
-        """The methods that beat the blob in the middle."""
+        """The methods that beat the blob in the middle, and chance: where the blob is worse than that, it is no bar."""
         if self.images < self.needed:
             return ()
-        return tuple(one.method for one in self.standings if one.over_centre.low > 0)
+        good = (one for one in self.standings if one.over_centre.low > 0 and one.over_chance.low > 0)
+        return tuple(one.method for one in good)
 
     def words(self) -> list[str]:
         """What can be said, in short lines."""

@@ -178,7 +178,10 @@ def _image_record(
         record["value"] = float(one.heats[0].scores[row])
         record["off_stored"] = None if one.differences is None else float(one.differences[row])
         checks = None if one.checks is None else _of_image(one.checks.record(), row)
-        record["maps"].append({"method": one.method, "layer": one.heats[0].layer, "row": place, "checks": checks})
+        gaps = {name: float(values[row]) for name, values in one.heats[0].gaps.items()}
+        record["maps"].append(
+            {"method": one.method, "layer": one.heats[0].layer, "row": place, "gaps": gaps, "checks": checks}
+        )
     contribution = moved[place] if moved else None
     if contribution is not None:
         record["moved"] = {
