@@ -197,6 +197,16 @@ def test_what_is_not_a_network_is_explained_by_occlusion(tmp_path):
     assert found.explained[0].difference < 1e-4
 
 
+def test_of_several_methods_those_that_cannot_are_left_out(photos, encoder, tmp_path):
+    """With the reason; where all cannot, all reasons are told."""
+    asked = {"row": FOUR[0], "encoder": encoder, "check": False, "to": tmp_path / "out"}
+    found = boda.explain(photos, method=["rollout", "grad-cam"], **asked)
+    assert [one.method for one in found.explained] == ["grad-cam"]
+    assert any(note.startswith("no rollout: encoder 'auto': nothing in it attends") for note in found.notes)
+    with pytest.raises(Refused, match=r"nothing in it attends.*; .*nothing in it attends"):
+        boda.explain(photos, method=["rollout", "attention"], **asked)
+
+
 @pytest.mark.parametrize(
     ("asked", "error", "words"),
     [

@@ -134,7 +134,8 @@ def explain(  # noqa: PLR0913  # what is explained, how, and what is made of it
             `channel:LAYER:INDEX`. None, without a head: a class of the network's own classifier.
         head: a head, in place of `score`: its name in the workspace, its folder, or itself.
         answer: of the head or the classifier; None: the likeliest of each image.
-        method: one of `boda.explanations.methods.METHODS`, or several.
+        method: one of `boda.explanations.methods.METHODS`, or several; of several, those that cannot explain a score
+            are left out, and a note says why.
         layer: where, for methods that work at a layer; None: found by itself.
         baseline: what images are compared with by integrated gradients, DeepLIFT and occlusion: `black`, `mean` (their
             own mean colour; also for None) or `blurred`.
@@ -166,8 +167,9 @@ def explain(  # noqa: PLR0913  # what is explained, how, and what is made of it
     )
     folder = folder_for(subjects.workspace, asked, methods, to, force=force)
     scores = scoring(asked, subjects, known)
-    made = make(subjects, scores.groups, methods, How(layer, baseline, check, seed, at_once), progress)
-    notes = (*scores.notes, *_notes(made), *_unseen(subjects))
+    made, refused = make(subjects, scores.groups, methods, How(layer, baseline, check, seed, at_once), progress)
+    left_out = tuple(f"no {method}: {reason}" for method, reason in refused.items())
+    notes = (*scores.notes, *left_out, *_notes(made), *_unseen(subjects))
     written = write_explanations(folder, subjects, asked, scores, made, notes, opacity=opacity, seed=seed)
     moved = {key: one for key, one in zip(subjects.keys, scores.moved, strict=False) if one is not None}
     explained = _in_order(made, len(subjects.keys), subjects)

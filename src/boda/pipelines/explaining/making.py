@@ -8,6 +8,7 @@ import numpy.typing as npt
 import torch
 
 from boda.encoders.opened import OpenNetwork
+from boda.errors import Refused
 from boda.explanations.baselines import NamedBaseline
 from boda.explanations.checks.against import Against, against
 from boda.explanations.checks.checked import Checks, checked_against
@@ -46,25 +47,47 @@ class Made:
 
 def make(
     subjects: Subjects, groups: Sequence[Group], methods: Sequence[str], how: How, progress: OnProgress | None
-) -> list[Made]:
+) -> tuple[list[Made], dict[str, str]]:
     """Every method of every group, the groups in order.
 
+    Returns:
+        The maps; and of several methods those that cannot explain one of the scores, which are left out, with the
+        reason.
+
     Raises:
-        Refused: a method cannot explain a score, or a score is not that of the stored features.
+        Refused: no method can explain the scores, or a score is not that of the stored features.
     """
-    total = len(methods) * len(subjects.keys)
+    refused: dict[str, str] = {}
+    heats = [_heats(subjects, group, methods, how, refused) for group in groups]
+    left = [method for method in methods if method not in refused]
+    if not left:
+        raise Refused("; ".join(refused.values()))
+    total = len(left) * len(subjects.keys)
     made: list[Made] = []
-    for group in groups:
+    for group, every in zip(groups, heats, strict=True):
         batch = subjects.network.door(subjects.pixels[list(group.rows)])
-        heats = {method: maps_by(method, subjects.network, group, batch, how) for method in methods}
-        first = next(iter(heats.values()))[0]
-        apart = differences(group.score, group.rows, first.scores, subjects)
-        checks = _checks(subjects, group, batch, heats, how) if how.check else {}
-        for method, found in heats.items():
-            made.append(Made(method, group, found, apart, checks.get(method)))
+        found = {method: every[method] for method in left}
+        apart = differences(group.score, group.rows, found[left[0]][0].scores, subjects)
+        checks = _checks(subjects, group, batch, found, how) if how.check else {}
+        made += [Made(method, group, maps, apart, checks.get(method)) for method, maps in found.items()]
         if progress is not None:
             progress(Progress("explaining", sum(len(one.group.rows) for one in made), total))
-    return made
+    return made, refused
+
+
+def _heats(
+    subjects: Subjects, group: Group, methods: Sequence[str], how: How, refused: dict[str, str]
+) -> dict[str, tuple[Heat, ...]]:
+    """By method, of those that no group before refused; a refusal is put among the others."""
+    batch = subjects.network.door(subjects.pixels[list(group.rows)])
+    found: dict[str, tuple[Heat, ...]] = {}
+    for method in methods:
+        if method not in refused:
+            try:
+                found[method] = maps_by(method, subjects.network, group, batch, how)
+            except Refused as error:
+                refused[method] = str(error)
+    return found
 
 
 def maps_by(
