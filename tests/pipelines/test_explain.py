@@ -221,6 +221,7 @@ def test_of_several_methods_those_that_cannot_are_left_out(photos, encoder, tmp_
         ({"row": "none.png"}, NotFound, r"none\.png"),
         ({"row": (), "where": "side == 7"}, NotFound, "no image with features meets"),
         ({"limit": 0}, Refused, "limit=0"),
+        ({"seed": -1}, Refused, "seed=-1: a whole number from 0"),
     ],
 )
 def test_what_makes_no_sense_is_refused(photos, encoder, tmp_path, asked, error, words):

@@ -15,15 +15,16 @@ from boda.explanations.methods import HEADS, METHODS, method_named
 from boda.heads.head import Head
 from boda.keys import shown, to_json
 from boda.pipelines.clusters.keeping import load_clustering
-from boda.pipelines.explaining.asked import Asked, asked_score
+from boda.pipelines.explaining.asked import Asked, asked_score, known_names
 from boda.pipelines.explaining.comparing import Compared, compare_methods
 from boda.pipelines.explaining.held import recipe_of
 from boda.pipelines.explaining.making import How, Made, make
-from boda.pipelines.explaining.scoring import Scoring, scoring
+from boda.pipelines.explaining.scoring import scoring
 from boda.pipelines.explaining.subjects import Subjects, in_workspace, of_files
 from boda.pipelines.explaining.writing import Written, folder_for, write_comparison, write_explanations
 from boda.pipelines.heads.keeping import AnyHead, load_head
 from boda.pipelines.run.meter import OnProgress
+from boda.pipelines.seeds import check_seed
 from boda.recipe import Recipe
 from boda.sources.walking import is_workspace
 from boda.workspace.workspace import Workspace, open_workspace
@@ -160,8 +161,6 @@ def explain(  # noqa: PLR0913  # what is explained, how, and what is made of it
         Refused: the score or the method makes no sense here, or the score is not that of the stored features.
     """
     methods = _methods(method)
-    if limit < 1 or seed < 0:
-        raise Refused(f"limit={limit} must be at least 1, and seed={seed} at least 0")
     asked, known, subjects = _asked(
         images, score, head, answer, row, where, limit, recipe, encoder, weights, device, seed
     )
@@ -206,8 +205,6 @@ def compare_explanations(  # noqa: PLR0913  # as `explain`
     chosen = _methods([name for name in METHODS if name != HEADS] if methods is None else methods)
     if HEADS in chosen:
         raise Refused(f"{HEADS} gives several maps an image: compare attention, their mean")
-    if limit < 1 or seed < 0:
-        raise Refused(f"limit={limit} must be at least 1, and seed={seed} at least 0")
     asked, known, subjects = _asked(
         images, score, head, answer, row, where, limit, recipe, encoder, weights, device, seed
     )
@@ -242,11 +239,13 @@ def _asked(
     seed: int,
 ) -> tuple[Asked, Head | None, Subjects]:
     """What is asked for, the head if there is one, and the images."""
+    if limit < 1:
+        raise Refused(f"limit={limit} must be at least 1")
+    check_seed(seed)
     rng = np.random.default_rng(seed)
     rows = (row,) if isinstance(row, str) else tuple(row)
     there, given = _given(images)
-    known = [one.name for kind in ("head", "clustering") for one in there.results(kind)] if there is not None else []
-    asked = asked_score(score, None if isinstance(head, Head) else head, answer, known)
+    asked = asked_score(score, None if isinstance(head, Head) else head, answer, known_names(there))
     if isinstance(head, Head):
         asked = Asked("head", head.name, answer)
     loaded = load_head(head if isinstance(head, Head) else asked.name, there) if asked.kind == "head" else None
@@ -307,6 +306,3 @@ def _in_order(made: Sequence[Made], count: int, subjects: Subjects) -> tuple[Exp
                 )
             )
     return tuple(one for images in found for one in images)
-
-
-__all__ = ["Comparison", "Explained", "Explanations", "Scoring", "compare_explanations", "explain"]

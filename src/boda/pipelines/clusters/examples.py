@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -146,10 +145,3 @@ def _enlarged(picture: Image.Image) -> Image.Image:
         if times == 1
         else picture.resize((picture.width * times, picture.height * times), Image.Resampling.NEAREST)
     )
-
-
-def as_png(picture: Image.Image) -> bytes:
-    """The file of a picture."""
-    into = BytesIO()
-    picture.save(into, "PNG", optimize=False)
-    return into.getvalue()

@@ -19,9 +19,10 @@ from boda.pictures.clusters_sweep import Curve, Panel, clusters_sweep
 from boda.pictures.clusters_table import clusters_table
 from boda.pictures.page import Picture, data_uri, render_page
 from boda.pictures.wording import fitted, share
-from boda.pipelines.clusters.examples import Example, as_png, pictures_of, sheet
+from boda.pipelines.clusters.examples import Example, pictures_of, sheet
 from boda.pipelines.clusters.examples import Picture as Seen
 from boda.pipelines.clusters.measuring import Found
+from boda.pipelines.file_bytes import as_png
 from boda.workspace.features import FeatureSet
 from boda.workspace.workspace import Workspace
 

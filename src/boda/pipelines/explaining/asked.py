@@ -8,6 +8,9 @@ from typing import Literal, TypeAlias, get_args
 
 from boda.errors import Refused
 from boda.keys import shown
+from boda.pipelines.clusters.keeping import KIND as CLUSTERING
+from boda.pipelines.heads.keeping import KIND as HEAD
+from boda.workspace.workspace import Workspace
 
 Kind: TypeAlias = Literal["class", "head", "vote", "cluster", "like", "text", "channel"]
 
@@ -25,6 +28,13 @@ class Asked:
     """Of a head or clustering, a key, a text, a layer; "" of a network's own classes."""
     answer: str | None = None
     """None: the likeliest class of each image, the cluster each is in, the one number there is."""
+
+
+def known_names(workspace: Workspace | None) -> list[str]:
+    """Of the heads and clusterings of a workspace."""
+    if workspace is None:
+        return []
+    return [one.name for kind in (HEAD, CLUSTERING) for one in workspace.results(kind)]
 
 
 def asked_score(

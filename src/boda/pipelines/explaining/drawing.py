@@ -1,9 +1,7 @@
 """Maps over their images: what is drawn of each, small for a page and a sheet, and at its own size."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -17,6 +15,7 @@ from boda.pictures.heat import Scale, heated, limits_of, overlay
 from boda.pictures.wording import number
 from boda.pipelines.explaining.making import Made
 from boda.pipelines.explaining.subjects import Subjects
+from boda.pipelines.file_bytes import as_png
 from boda.pixels.prepare import prepare
 from boda.pixels.spec import PixelSpec
 from boda.pixels.window import Window, placed
@@ -90,17 +89,10 @@ def overlay_of(image: Pixels, where: Window, one: Shown, shape: tuple[int, int])
     """A map over its image, as PNG at the image's own size."""
     lying = placed(one.map(shape), where, (image.shape[1], image.shape[0]))
     scale = one.scale
-    return png(overlay(image, lying, limits=scale.limits, signed=scale.signed, opacity=scale.opacity))
+    return as_png(overlay(image, lying, limits=scale.limits, signed=scale.signed, opacity=scale.opacity))
 
 
 def row_of(key: str, image: Pixels, where: Window, maps: Sequence[Shown], shape: tuple[int, int]) -> Row:
     """An image on the sheet with all its maps."""
     mapped = [Mapped(one.title, one.map(shape), one.scale, one.checks[:1]) for one in maps]
     return Row(key, image, where, mapped, maps[0].about)
-
-
-def png(picture: Any) -> bytes:
-    """A picture as PNG."""
-    into = io.BytesIO()
-    picture.save(into, "PNG", compress_level=4)
-    return into.getvalue()

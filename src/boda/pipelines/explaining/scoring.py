@@ -5,12 +5,11 @@ other inputs are held where they are.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from boda.encoders.text import as_text_encoder
 from boda.errors import NotFound, Refused
@@ -19,9 +18,9 @@ from boda.explanations.cluster_score import cluster_score
 from boda.explanations.contributions import Contributions, contributions
 from boda.explanations.head_score import answers_of, head_score
 from boda.explanations.likeness_score import likeness_score, text_score
-from boda.explanations.passes import blocks
 from boda.explanations.score import Score
 from boda.heads.head import Head
+from boda.heads.inputs import FeatureInput, Inputs
 from boda.keys import shown
 from boda.pipelines.clusters.keeping import load_clustering
 from boda.pipelines.explaining.asked import Asked
@@ -37,8 +36,6 @@ T = TypeVar("T")
 
 _SEED = 0
 """Of the orders of inputs that are drawn where there are too many to try all."""
-_PASSED = 64
-"""Images a pass, where only scores are wanted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +54,7 @@ class Scoring:
     groups: tuple[Group, ...]
     moved: tuple[Contributions | None, ...] = ()
     """(n,) how much each input of a head moved its score; () where it has but one."""
-    notes: tuple[str, ...] = field(default_factory=tuple)
+    notes: tuple[str, ...] = ()
 
 
 def scoring(asked: Asked, subjects: Subjects, head: Head | None) -> Scoring:
@@ -99,18 +96,8 @@ def _of_classes(asked: Asked, subjects: Subjects) -> Scoring:
     network = subjects.network
     if asked.answer is not None:
         return _one(class_score(network, class_index(asked.answer, network.class_names)), subjects)
-    likeliest = np.concatenate(
-        [_logits(subjects, block).argmax(axis=1) for block in blocks(len(subjects.keys), _PASSED)]
-    )
+    likeliest = subjects.through(network.logits).argmax(axis=1)
     return Scoring(_grouped(likeliest.tolist(), lambda index: class_score(network, int(index))))
-
-
-def _logits(subjects: Subjects, block: slice) -> npt.NDArray[np.float32]:
-    with torch.no_grad():
-        found: npt.NDArray[np.float32] = (
-            subjects.network.logits(subjects.network.door(subjects.pixels[block])).float().cpu().numpy()
-        )
-    return found
 
 
 def _of_cluster(asked: Asked, subjects: Subjects) -> Scoring:
@@ -180,15 +167,7 @@ def _of_head_alone(head: Head, answer: str | None, subjects: Subjects) -> Scorin
             "give the workspace"
         )
     block = head.preparation.kept[0].name
-    with torch.no_grad():
-        features = np.concatenate(
-            [
-                subjects.network.features(subjects.network.door(subjects.pixels[block_of])).float().cpu().numpy()
-                for block_of in blocks(len(subjects.keys), _PASSED)
-            ]
-        )
-    from boda.heads.inputs import FeatureInput, Inputs
-
+    features = subjects.through(subjects.network.features)
     wanted = head.wanted[0]
     assert wanted.recipe is not None
     given = Inputs((FeatureInput(wanted.name, wanted.recipe.id, features, scaling=wanted.scaling),))

@@ -7,14 +7,12 @@ import numpy.typing as npt
 import torch
 
 from boda.errors import Refused
-from boda.explanations.passes import blocks
 from boda.explanations.score import Score
 from boda.keys import shown
 from boda.pipelines.explaining.subjects import Subjects
 
 TOLERANCE = {"fp32": 1e-4, "bf16": 2e-2}
 """How far a score may be from that of the stored features, in standard deviations of the score over the collection."""
-_PASSED = 64
 _SPREAD_OF = 2000
 """Images whose scores say how much scores differ."""
 
@@ -48,7 +46,12 @@ def differences(
         away, spread, what = np.abs(scores - _of(score, stored)), float(_of(score, known).std()), score.title
         size = spread if spread > 0 else max(float(np.abs(scores).max()), 1e-12)
     else:
-        away, what = np.linalg.norm(_features(subjects, rows) - stored.astype(np.float64), axis=1), "its features"
+        away, what = (
+            np.linalg.norm(
+                subjects.through(subjects.network.features, rows).astype(np.float64) - stored.astype(np.float64), axis=1
+            ),
+            "its features",
+        )
         spread = float(np.sqrt(known.astype(np.float64).var(axis=0).sum()))
         size = spread if spread > 0 else max(float(np.linalg.norm(stored.astype(np.float64), axis=1).max()), 1e-12)
     found: npt.NDArray[np.float64] = away / size
@@ -61,15 +64,6 @@ def differences(
             f"from what is stored (at most {most:g}): the image or the network is not what it was: embed again"
         )
     return found
-
-
-def _features(subjects: Subjects, rows: Sequence[int]) -> npt.NDArray[np.float64]:
-    found = []
-    with torch.no_grad():
-        for block in blocks(len(rows), _PASSED):
-            batch = subjects.network.door(subjects.pixels[list(rows[block])])
-            found.append(subjects.network.features(batch).double().cpu().numpy())
-    return np.concatenate(found)
 
 
 def _of(score: Score, features: npt.NDArray[np.float32] | npt.NDArray[np.float16]) -> npt.NDArray[np.float64]:

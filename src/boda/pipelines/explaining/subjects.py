@@ -1,17 +1,21 @@
 """Which images are explained, by which network, and what is stored of them."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from boda.arrays import Pixels, StoredFeatures
 from boda.encoders.opened import OpenNetwork
 from boda.encoders.opened import opened as open_network
 from boda.encoders.registry import encoders_for, load_encoder
 from boda.errors import NotFound, Refused
+from boda.explanations.passes import blocks
 from boda.heads.head import Head
 from boda.keys import from_text, shown
 from boda.pipelines.searching.examples import encoder_of, key_of
@@ -26,6 +30,10 @@ from boda.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from boda.encoders.base import Encoder
+
+
+_PASSED = 64
+"""Images a pass, where only what the network gives is wanted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +57,26 @@ class Subjects:
     """Images that there were to choose from."""
     unseen: Mapping[str, str]
     """Why others that were asked for are not explained."""
+
+    def through(
+        self, pass_on: Callable[[Tensor], Tensor], rows: Sequence[int] | None = None
+    ) -> npt.NDArray[np.float32]:
+        """What the network's `features` or `logits` give, without gradients, some images at a time.
+
+        Args:
+            pass_on: (b, 3, h, w) to (b, d).
+            rows: m of the images; None: all.
+
+        Returns:
+            (m, d)
+        """
+        chosen = list(range(len(self.keys)) if rows is None else rows)
+        with torch.no_grad():
+            found = [
+                pass_on(self.network.door(self.pixels[chosen[block]])).float().cpu().numpy()
+                for block in blocks(len(chosen), _PASSED)
+            ]
+        return np.concatenate(found)
 
 
 def in_workspace(

@@ -19,7 +19,7 @@ from boda.pictures.explanation_page import ExplanationPage, explanation_page
 from boda.pictures.heat import OPACITY
 from boda.pipelines.explaining.asked import Asked
 from boda.pipelines.explaining.comparing import Compared
-from boda.pipelines.explaining.drawing import entry_of, maps_by_image, overlay_of, png, row_of, upright
+from boda.pipelines.explaining.drawing import entry_of, maps_by_image, overlay_of, row_of, upright
 from boda.pipelines.explaining.making import Made
 from boda.pipelines.explaining.scoring import Scoring
 from boda.pipelines.explaining.subjects import Subjects
@@ -33,6 +33,7 @@ from boda.pipelines.explaining.telling import (
     notices_of,
     title_of,
 )
+from boda.pipelines.file_bytes import as_npy, as_png
 from boda.pipelines.output_folder import Folder, output_folder
 from boda.pipelines.searching.sheet import slug
 from boda.pixels.window import Window, window
@@ -106,17 +107,19 @@ def write_explanations(
         if place < _LARGE:
             rows.append(row_of(key, image, where, maps[place], spec.shape))
         records.append(_image_record(subjects, place, made, where, scores.moved))
-    record = {
-        "score": {"kind": asked.kind, "name": to_json(asked.name), "answer": asked.answer},
-        "encoder": subjects.network.name,
-        "recipe": subjects.network.recipe.id,
-        "methods": list(dict.fromkeys(one.method for one in made)),
-        "seed": seed,
-        "images_to_choose_from": subjects.of,
-        "left_out": [{"key": to_json(key), "reason": why} for key, why in subjects.unseen.items()],
-        "notes": list(notes),
-        "images": records,
-    }
+    record: Mapping[str, Any] = as_plain(
+        {
+            "score": {"kind": asked.kind, "name": to_json(asked.name), "answer": asked.answer},
+            "encoder": subjects.network.name,
+            "recipe": subjects.network.recipe.id,
+            "methods": list(dict.fromkeys(one.method for one in made)),
+            "seed": seed,
+            "images_to_choose_from": subjects.of,
+            "left_out": [{"key": to_json(key), "reason": why} for key, why in subjects.unseen.items()],
+            "notes": list(notes),
+            "images": records,
+        }
+    )
     title = title_of(asked, made)
     page = ExplanationPage(
         title=title,
@@ -130,11 +133,11 @@ def write_explanations(
         foot=f"Made by boda {boda.__version__}, seed {seed}.",
     )
     files = {f"maps/{name}.npy": data for name, data in _arrays(made, len(subjects.keys), spec.shape).items()}
-    files[SHEET] = png(explanation_sheet(rows, title=title))
+    files[SHEET] = as_png(explanation_sheet(rows, title=title))
     files[PAGE] = explanation_page(page).encode("utf-8", "backslashreplace")
-    files[RECORD] = json.dumps(as_plain(record), indent=1, ensure_ascii=False, allow_nan=False).encode()
+    files[RECORD] = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False).encode()
     folder.write(files)
-    return Written(folder.path, as_plain(record))
+    return Written(folder.path, record)
 
 
 def write_comparison(
@@ -205,10 +208,4 @@ def _arrays(made: Sequence[Made], count: int, shape: tuple[int, int]) -> dict[st
         maps = np.stack([heat.at(shape) for heat in one.heats], axis=1)
         whole = found.setdefault(one.method, np.zeros((count, *maps.shape[1:]), np.float32))
         whole[list(one.group.rows)] = maps
-    return {name: _npy(maps[:, 0] if maps.shape[1] == 1 else maps) for name, maps in found.items()}
-
-
-def _npy(array: np.ndarray) -> bytes:
-    into = io.BytesIO()
-    np.save(into, np.ascontiguousarray(array), allow_pickle=False)
-    return into.getvalue()
+    return {name: as_npy(maps[:, 0] if maps.shape[1] == 1 else maps) for name, maps in found.items()}

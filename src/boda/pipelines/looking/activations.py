@@ -11,9 +11,9 @@ from boda.keys import shown, to_json
 from boda.pictures.activations import activation_sheet
 from boda.pictures.rows import titled
 from boda.pictures.wording import number
-from boda.pipelines.clusters.examples import as_png
+from boda.pipelines.file_bytes import as_npy, as_png
 from boda.pipelines.looking.given import Inside
-from boda.pipelines.looking.look import Look, Wanted, as_npy
+from boda.pipelines.looking.look import Look, Wanted
 from boda.pipelines.looking.top import usual_json, usual_words
 
 CHANNELS = 11

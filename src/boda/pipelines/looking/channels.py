@@ -7,9 +7,9 @@ from boda.explanations.channels import channel_score
 from boda.explanations.many_scores import above_usual, channel_values
 from boda.pictures.rows import Row, rows_sheet
 from boda.pictures.wording import number
-from boda.pipelines.clusters.examples import as_png
+from boda.pipelines.file_bytes import as_csv, as_png
 from boda.pipelines.looking.given import Inside
-from boda.pipelines.looking.look import Look, Wanted, as_csv
+from boda.pipelines.looking.look import Look, Wanted
 from boda.pipelines.looking.top import SIDE, tops_of
 from boda.sources.base import ImageRef
 

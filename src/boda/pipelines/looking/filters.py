@@ -6,9 +6,9 @@ from boda.explanations.filters import first_filters
 from boda.pictures.filters import filter_sheet
 from boda.pictures.rows import titled
 from boda.pictures.wording import number
-from boda.pipelines.clusters.examples import as_png
+from boda.pipelines.file_bytes import as_npy, as_png
 from boda.pipelines.looking.given import Inside
-from boda.pipelines.looking.look import Look, Wanted, as_npy
+from boda.pipelines.looking.look import Look, Wanted
 
 _SIDE = 72
 _NOTHING = 0.01

@@ -12,10 +12,10 @@ from boda.maps.faithful import rows_looked_at
 from boda.maps.mapping import map_rows, settings_for, steps_of
 from boda.pictures.layer_map import pictured_map
 from boda.pictures.map_picture import map_picture
-from boda.pipelines.clusters.examples import as_png
 from boda.pipelines.decoded import cores
+from boda.pipelines.file_bytes import as_csv, as_npy, as_png
 from boda.pipelines.looking.given import Collection, Inside
-from boda.pipelines.looking.look import Look, Wanted, as_csv, as_npy
+from boda.pipelines.looking.look import Look, Wanted
 from boda.pipelines.maps.measuring import measure
 from boda.pipelines.maps.showing import colouring_of, colours_of, doubts_of, in_one_line
 from boda.pipelines.maps.steps import Steps

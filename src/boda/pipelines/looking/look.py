@@ -2,11 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
-
-import numpy as np
-import numpy.typing as npt
 
 if TYPE_CHECKING:
     from boda.explanations.maximisation import Ascent
@@ -44,20 +40,3 @@ class Look:
     """Plain JSON."""
     words: tuple[str, ...]
     """The same in sentences."""
-
-
-def as_npy(array: npt.NDArray[Any]) -> bytes:
-    """The file of an array, without pickle."""
-    into = BytesIO()
-    np.save(into, np.ascontiguousarray(array), allow_pickle=False)
-    return into.getvalue()
-
-
-def as_csv(columns: Mapping[str, Any]) -> bytes:
-    """The file of a table, by columns of one length; NaN is empty."""
-    import pyarrow as pa
-    from pyarrow import csv
-
-    into = BytesIO()
-    csv.write_csv(pa.table({name: pa.array(values, from_pandas=True) for name, values in columns.items()}), into)
-    return into.getvalue()

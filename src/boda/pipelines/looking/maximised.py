@@ -18,9 +18,9 @@ from boda.pictures.exciting import boxed
 from boda.pictures.rows import Row, rows_sheet
 from boda.pictures.sheet import Tile
 from boda.pictures.wording import number
-from boda.pipelines.clusters.examples import as_png
+from boda.pipelines.file_bytes import as_npy, as_png
 from boda.pipelines.looking.given import Inside, Seen
-from boda.pipelines.looking.look import Look, Wanted, as_npy
+from boda.pipelines.looking.look import Look, Wanted
 from boda.pipelines.looking.scores import scores_of
 from boda.pipelines.looking.top import Top, tops_of
 from boda.sources.base import ImageRef

@@ -13,9 +13,9 @@ from boda.neighbours.exact import Neighbours, nearest
 from boda.pictures.exciting import boxed
 from boda.pictures.rows import Row, rows_sheet
 from boda.pictures.sheet import Tile
-from boda.pipelines.clusters.examples import as_png
+from boda.pipelines.file_bytes import as_csv, as_png
 from boda.pipelines.looking.given import Collection, Inside, Seen
-from boda.pipelines.looking.look import Look, Wanted, as_csv
+from boda.pipelines.looking.look import Look, Wanted
 from boda.pipelines.looking.top import SIDE
 from boda.sources.base import ImageRef
 

@@ -11,7 +11,7 @@ from boda.explanations.likeness_score import likeness_score, text_score
 from boda.explanations.score import Score
 from boda.keys import shown
 from boda.pipelines.clusters.keeping import load_clustering
-from boda.pipelines.explaining.asked import Asked, asked_score
+from boda.pipelines.explaining.asked import Asked, asked_score, known_names
 from boda.pipelines.explaining.class_names import class_index
 from boda.pipelines.heads.keeping import load_head
 from boda.pipelines.looking.given import Inside
@@ -51,9 +51,7 @@ def _of_class(inside: Inside, answer: int | str, *, probability: bool) -> Score:
 
 def _asked(inside: Inside, text: str) -> Score:
     """A score as it is written for `boda explain`."""
-    there = inside.workspace
-    known = [one.name for kind in ("head", "clustering") for one in there.results(kind)] if there is not None else []
-    asked = asked_score(text, None, None, known)
+    asked = asked_score(text, None, None, known_names(inside.workspace))
     if asked.kind == "class":
         assert asked.answer is not None
         return _of_class(inside, asked.answer, probability=False)
