@@ -56,7 +56,7 @@ _LINES = 20
 )
 @click.option("--weights", type=PATH, metavar="FILE", help="With these: the weights the features were made with.")
 @device_option
-@click.option("--opacity", type=click.FloatRange(0, 1), help="Of the maps over the images. [default: 0.65]")
+@click.option("--opacity", type=click.FloatRange(0, 1), help="Of the maps over the images. [default: 0.75]")
 @click.option(
     "--at-once", type=click.IntRange(min=1), default=32, show_default=True, help="Images a pass; bounds memory."
 )
