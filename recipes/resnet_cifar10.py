@@ -6,6 +6,7 @@ Data    50,000 images to learn from, a folder a class, as github.com/cyizhuo/CIF
 After   He et al., arXiv:1512.03385, section 4.2 and figures 1, 3, 6 and 7
 Run     python recipes/resnet_cifar10.py TRAIN DATA --to cifar/               64,000 steps a network, on a GPU
         python recipes/resnet_cifar10.py TRAIN DATA --to cifar/ --two-cores   20 and 56 layers within an hour
+        python recipes/resnet_cifar10.py TRAIN DATA --to cifar/ --preset cifar-fast --depths 20 --kinds A
 
 All training images are learned from and the test images are looked at after every epoch, as the paper draws them. They
 choose nothing: the error that counts is that of the last step. Each network is a run of its own in the folder; what was
@@ -27,7 +28,7 @@ import torch
 from PIL import Image
 
 import boda
-from boda.errors import BodaError, NotFound
+from boda.errors import BodaError, NotFound, Refused
 from boda.models.measuring import deviations
 from boda.models.plan import build
 from boda.pipelines.networks.folder import LAST
@@ -249,6 +250,7 @@ def options() -> argparse.Namespace:
         "--two-cores", action="store_true", help="20 and 56 layers, with as many steps as there is time"
     )
     parser.add_argument("--minutes", type=float, default=60, help="of --two-cores")
+    parser.add_argument("--preset", default="cifar-paper", help="or cifar-fast: fewer epochs; not with --two-cores")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
@@ -259,8 +261,10 @@ def main() -> None:
     asked = options()
     depths = (20, 56) if asked.two_cores else asked.depths
     nets = [Net(depth, kind) for kind in asked.kinds for depth in depths]
-    preset, device = preset_named("cifar-paper"), asked.device
     try:
+        if asked.two_cores and asked.preset != "cifar-paper":
+            raise Refused(f"--preset {asked.preset} with --two-cores, which has a schedule of its own: one of the two")
+        preset, device = preset_named(asked.preset), asked.device
         if not (asked.data / TEST).is_file():
             raise NotFound(f"{asked.data / TEST}: not there; give the folder of data")
         if asked.two_cores:
