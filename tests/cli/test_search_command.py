@@ -56,7 +56,7 @@ def test_it_explains_two_images(run, heads):
 
 def test_explaining_takes_two_images_and_no_query(run, heads):
     """Usage errors name what is too much; an image and itself is refused."""
-    for more in (("--row", "red 0.png"), ("--where", "iso > 0"), ("--approximate",)):
+    for more in (("--row", "red 0.png"), ("--where", "iso > 0"), ("--approximate",), ("-k", "3")):
         wrong = run("search", heads.path, "--explain", "red 0.png", "red 1.png", *more)
         assert wrong.exit_code == 2
         assert f"no {more[0]}" in wrong.stderr

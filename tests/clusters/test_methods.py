@@ -144,7 +144,7 @@ ROWS = np.random.default_rng(0).normal(size=(12, 3)).astype(np.float32)
         (ROWS[:0], "kmeans", 2, "rows and columns are needed"),
         (np.zeros((9, 4), np.float32), "kmeans", 2, "1 different rows"),
         (np.zeros((20_001, 1), np.float32), "agglomerative", 2, "20,001 are more"),
-        (np.zeros((12, 5000), np.float32), "agglomerative", 2, "5,000 columns"),
+        (np.eye(12, 5000, dtype=np.float32), "agglomerative", 2, "5,000 columns"),
     ],
 )
 def test_what_makes_no_sense_is_refused(features, method, k, words):

@@ -91,6 +91,16 @@ def test_a_k_that_halves_are_too_small_for_is_left_out():
     assert "too few" in found.left_out[9]
 
 
+def test_a_k_that_features_without_groups_cannot_have_is_left_out():
+    """Of rows with one number each, shuffled columns make rows of zeros, which have no direction: it is said."""
+    rng = np.random.default_rng(0)
+    features = (np.repeat(np.eye(4), 20, axis=0) * rng.uniform(1, 2, size=(80, 1))).astype(np.float32)
+    labels = fit(features, "spherical", 4, rng=rng).partition.labels
+    found = sweep(features, "spherical", {4: labels}, rng=rng, effort=ONCE)
+    assert (found.stabilities, found.verdict.k) == ((), None)
+    assert "features without groups cannot be clustered to compare with: row" in found.left_out[4]
+
+
 def test_the_same_draws_give_the_same_figures():
     """And they are plain JSON."""
     features = groups(np.random.default_rng(0), 2, n=80)

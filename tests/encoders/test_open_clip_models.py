@@ -241,3 +241,30 @@ def test_it_is_described_without_its_weights(monkeypatch):
     (away,) = boda.list_encoders("open_clip:squashed/away").encoders
     assert (away.width, away.here) == (24, False)
     assert "--weights FILE" in away.missing
+
+
+@pytest.mark.parametrize(("trunk", "pool", "tokens"), [("vit_tiny_patch16_224", "token", 1), ("test_resnet", "avg", 0)])
+def test_a_trunk_of_timm_tells_its_tokens(trunk, pool, tokens):
+    """Random weights: a class token is taken as one, and has no part in the mean over places; a map has none."""
+    from boda.encoders.open_clip_models import _network
+    from boda.encoders.torch_encoder import TorchEncoder
+    from boda.recipe import Recipe
+    from open_clip.timm_model import TimmModel
+
+    torch.manual_seed(0)
+    side = 224 if tokens else 96
+    network = _network(TimmModel(trunk, 24, side, pool=pool).eval())
+    assert (network.prefix_tokens, network.class_token) == (tokens, tokens > 0)
+    pixels = boda.PixelSpec(resize=(side, side), crop=(side, side))
+    recipe = Recipe("open_clip:made", "", "projection", "model", pixels, name="open_clip:made")
+    encoder = TorchEncoder(network, recipe, torch.device("cpu"))
+    images = some_pixels((side, side))[:2]
+    assert encoder(images).shape == (2, 24)
+    if not tokens:
+        return
+    batch = torch.tensor(images).permute(0, 3, 1, 2) / 255
+    with torch.no_grad():
+        last = network.module.trunk.forward_features(batch).numpy()
+    assert last.shape[1] == 1 + 14 * 14
+    assert apart(encoder.take("trunk.norm", "mean")(images), last[:, 1:].mean(axis=1)) <= 1e-5
+    assert apart(encoder.take("trunk.norm", "cls")(images), last[:, 0]) <= 1e-5

@@ -13,6 +13,9 @@ from boda.explanations.cams import grad_cam
 from boda.explanations.checks.against import against
 from boda.explanations.checks.centre import centre_blob, random_maps
 from boda.explanations.checks.checked import Checks, checked, checked_against
+from boda.explanations.checks.deletion import curves
+from boda.explanations.checks.regions import at_regions
+from boda.explanations.checks.settings import Settings
 from boda.explanations.heat import Heat
 from boda.explanations.integrated import integrated_gradients
 from boda.explanations.score import Score
@@ -46,7 +49,8 @@ def check(score: Score, maps: np.ndarray, **more) -> Checks:
     heat = Heat("test", "", maps.astype(np.float32), np.zeros(len(maps)), "point", signed=True)
     baseline = torch.zeros_like(batch)
     rng = np.random.default_rng(more.pop("seed", 0))
-    return checked(plain(), score, batch, heat, lambda opened: heat, rng=rng, baseline=baseline, **more)
+    settings = Settings(baseline=baseline, **more)
+    return checked(plain(), score, batch, heat, lambda opened: heat, rng=rng, settings=settings)
 
 
 def twice(one: np.ndarray) -> np.ndarray:
@@ -80,7 +84,7 @@ def test_random_maps_pass_as_often_as_they_may():
     heat = Heat("random", "", maps, np.zeros(300), "", signed=True)
     batch, rng = bright(1).expand(300, -1, -1, -1), np.random.default_rng(2)
     score = weighted(np.random.default_rng(3).standard_normal(SHAPE))
-    held = against(plain(), score, batch, [(4, 4)], rng=rng, steps=4, baseline="black")
+    held = against(plain(), score, batch, [(4, 4)], rng=rng, settings=Settings(steps=4, baseline="black"))
     found = checked_against(plain(), score, batch, heat, lambda opened: heat, held, rng=rng)
     passed = np.mean([found.verdict(image).startswith("better") for image in range(300)])
     assert passed == pytest.approx(0.1, abs=4 * np.sqrt(0.1 * 0.9 / 300))
@@ -98,7 +102,7 @@ def test_what_integrated_gradients_promise_is_said_as_a_share():
     network, score = plain(), weighted(PATCH)
     batch, rng = bright(), np.random.default_rng(0)
     heat = integrated_gradients(network, score, batch, baseline="mean", steps=2)
-    found = checked(network, score, batch, heat, lambda opened: heat, rng=rng, steps=4)
+    found = checked(network, score, batch, heat, lambda opened: heat, rng=rng, settings=Settings(steps=4))
     moved = score.of(batch.flatten(1)) - score.of(batch.mean(dim=(2, 3), keepdim=True).expand_as(batch).flatten(1))
     np.testing.assert_allclose(found.moved, moved.numpy(), atol=1e-4)
     assert np.abs(found.gap).max() < 1e-4
@@ -131,7 +135,8 @@ def test_grad_cam_asks_the_network_with_random_weights(open_network):
         return grad_cam(opened, score, batch, layer=target.layer, layout=target.layout)
 
     heat = explain(network)
-    found = checked(network, score, batch, heat, explain, rng=np.random.default_rng(0), steps=3, draws=1)
+    rng, settings = np.random.default_rng(0), Settings(steps=3, draws=1)
+    found = checked(network, score, batch, heat, explain, rng=rng, settings=settings)
     assert asked[0] is network and asked[1] is not network and len(asked) == 2
     assert found.curves.deletion.shape == (2, 4) and not (found.similarity > 0.95).any()
     np.testing.assert_allclose(found.curves.deletion[:, 0], heat.scores, rtol=1e-5)
@@ -171,7 +176,8 @@ def test_one_yardstick_serves_methods_of_several_coarsenesses():
     """The blob's curves and chance are made once; places that were not asked for are refused."""
     network, score, batch = plain(), weighted(PATCH), bright()
     rng = np.random.default_rng(0)
-    held = against(network, score, batch, [(16, 16), (4, 4), (16, 16)], rng=rng, steps=4, draws=1, regions=None)
+    settings = Settings(steps=4, draws=1, regions=None)
+    held = against(network, score, batch, [(16, 16), (4, 4), (16, 16)], rng=rng, settings=settings)
     assert set(held.chance) == {(4, 4), (16, 16)}
     heats = {
         side: Heat("test", "", np.zeros((2, side, side), np.float32), np.zeros(2), "", signed=False)
@@ -201,3 +207,25 @@ def test_no_random_maps_and_no_regions_are_refused():
         check(weighted(PATCH), twice(PATCH), draws=0)
     with pytest.raises(Refused, match="regions=0"):
         check(weighted(PATCH), twice(PATCH), regions=0)
+
+
+@pytest.mark.parametrize("settings", [Settings(steps=5, draws=2, regions=None, baseline="black", at_once=3), None])
+def test_the_settings_are_those_of_a_map_and_of_what_it_is_held_against(settings):
+    """One by one or among several methods: the curves are those of `curves`, where no pixels are equal."""
+    network, score, batch = plain(), weighted(PATCH), bright()
+    maps = np.random.default_rng(1).permutation(2 * 256).reshape(2, *SHAPE).astype(np.float32)
+    heat = Heat("test", "", maps, np.zeros(2), "point", signed=True)
+    alone = checked(network, score, batch, heat, lambda opened: heat, rng=np.random.default_rng(0), settings=settings)
+    rng = np.random.default_rng(0)
+    held = against(network, score, batch, [SHAPE], rng=rng, settings=settings)
+    among = checked_against(network, score, batch, heat, lambda opened: heat, held, rng=rng)
+    assert alone.record() == among.record()
+    known = settings or Settings()
+    assert len(alone.chance) == known.draws and alone.grain == (SHAPE if settings else (14, 14))
+    assert {len(one.shares) for one in (alone.curves, alone.centre, *alone.chance)} == {known.steps + 1}
+    own = at_regions(heat, known.regions).at(SHAPE)
+    expected = curves(network, score, batch, own, rng=rng, steps=known.steps, baseline=known.baseline)
+    np.testing.assert_allclose(alone.curves.deletion, expected.deletion, rtol=1e-5)
+    np.testing.assert_allclose(alone.curves.insertion, expected.insertion, rtol=1e-5)
+    for one in (alone.centre, *alone.chance):
+        np.testing.assert_allclose(one.deletion[:, [0, -1]], expected.deletion[:, [0, -1]], rtol=1e-5)

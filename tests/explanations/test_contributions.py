@@ -85,7 +85,7 @@ HEADS = {
     "ratings": (Blank("ratings", "y", ("1", "2", "5"), (1.0, 2.0, 5.0)), lambda w: RatingsModel(scores_of(3)(w), {}), "mean rating"),
     "votes": (Blank("votes", "y", TREE.columns, (), TREE), lambda w: VotesModel(scores_of(6)(w), {"answers": [2, 2]}), "fraction of the votes"),
     "mlp number": (Blank("number", "y"), mlp("number", 1), "y"),
-    "mlp class": (Blank("class", "y", ("cat", "dog")), mlp("class", 1), "score before the softmax"),
+    "mlp class": (Blank("class", "y", ("cat", "dog")), mlp("class", 1), "log odds"),
 }  # fmt: skip
 LINEAR = ("number", "class", "labels")
 
@@ -107,6 +107,8 @@ def said_by(head: Head, design: np.ndarray) -> np.ndarray:
     outputs = head.model.outputs(design.astype(np.float32))
     if head.target.kind == "ratings":
         return mean(points_of(head.target, outputs), head.target.levels)[:, None]
+    if head.target.kind == "class" and len(head.target.names) == 2:
+        return outputs - outputs[:, ::-1]
     return points_of(head.target, outputs) if head.target.kind == "votes" else outputs
 
 

@@ -96,6 +96,9 @@ OPERATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "largest": lambda z: F.max_pool2d(F.conv2d(z, KERNEL, padding=1), 3, 2, 1),
     "largest of all": lambda z: F.adaptive_max_pool2d(F.conv2d(z, KERNEL, padding=1), 2),
     "largest in other memory": lambda z: F.max_pool2d(z.contiguous(memory_format=torch.channels_last), 2),
+    "largest of windows with gaps": lambda z: F.max_pool2d(F.conv2d(z, KERNEL, padding=1), 2, 1, 1, dilation=(3, 2)),
+    "largest beyond the edge": lambda z: F.max_pool2d(F.conv2d(z, KERNEL, padding=1), (3, 4), (2, 3), 1, ceil_mode=True),
+    "largest of uneven windows": lambda z: F.adaptive_max_pool2d(F.conv2d(z, KERNEL, padding=1), (3, 4)),
     "heads by columns": lambda z: HEADS(*[tokens(z).transpose(0, 1)] * 3)[0].transpose(0, 1),
     "heads without weights": lambda z: HEADS(*[tokens(z).transpose(0, 1)] * 3, need_weights=False)[0].transpose(0, 1),
     "encoder layer": lambda z: ENCODER(tokens(z)),
@@ -259,6 +262,47 @@ def test_max_pooling_alone_is_captums():
     score = Score("one", "one", "point", lambda rows: rows[:, 1])
     found = deep_lift(open_module(parts, (4, 6)), score, batch, baseline=start).maps
     np.testing.assert_allclose(found, captums(attr, parts, batch, start, 1), atol=1e-6)
+
+
+def test_places_that_are_equally_large_share_a_difference():
+    """By hand: a fall goes to all that are largest in the baseline, a rise to all that are in the image."""
+    network = open_module(functional(lambda z: F.max_pool2d(z[:, 0], 2).flatten(1)), (2, 6))
+    batch, start = torch.zeros(2, 1, 3, 2, 6)
+    batch[0, 0] = torch.tensor([[0.0, -1, 3, 3, 1, 1], [-2, -3, 0, 2, 1, 0]])
+    start[0, 0] = 1
+    found = deep_lift(network, Score("sum", "sum", "point", lambda rows: rows.sum(1)), batch, baseline=start).maps
+    np.testing.assert_allclose(found, [[[-0.25, -0.25, 1, 1, 0, 0], [-0.25, -0.25, 0, 0, 0, 0]]], atol=1e-6)
+
+
+POOLINGS = {
+    "side by side": (lambda: nn.MaxPool2d(2), 16),
+    "overlapping": (lambda: nn.MaxPool2d(3, 2, 1), 17),
+    "adaptive": (lambda: nn.AdaptiveMaxPool2d(3), 16),
+}
+
+
+@pytest.mark.parametrize("name", POOLINGS)
+@pytest.mark.parametrize("activation", [nn.Identity, nn.ReLU])
+@pytest.mark.parametrize("baseline", ["mean", "black"])
+def test_behind_max_pooling_the_map_of_a_mirrored_image_is_mirrored(name, activation, baseline):
+    """With a baseline of one colour, where all of a window are equally large; in networks that know no sides."""
+    pooling, side = POOLINGS[name]
+    module = seeded(
+        lambda: nn.Sequential(
+            *(nn.Conv2d(3, 6, 3, padding=1), activation(), pooling(), nn.Conv2d(6, 4, 3, padding=1), nn.ReLU()),
+            *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 4)),
+        )
+    )
+    for part in module:
+        if isinstance(part, nn.Conv2d):
+            part.weight.copy_(sum(part.weight.flip(axes) for axes in ((), (2,), (3,), (2, 3))) / 4)
+    network = open_module(module, (side, side))
+    batch = batch_of(network)
+    there = deep_lift(network, class_score(), batch, baseline=baseline).maps
+    for axes in ((2,), (3,), (2, 3)):
+        back = deep_lift(network, class_score(), batch.flip(axes), baseline=baseline).maps
+        back = np.flip(back, [axis - 1 for axis in axes])
+        np.testing.assert_allclose(back, there, atol=1e-4 * np.abs(there).max())
 
 
 def test_behind_max_pooling_with_relus_it_is_complete_and_captum_is_not(open_network):

@@ -13,6 +13,13 @@ from boda.heads.assembling import Unit, assemble
 from boda.heads.crossfit import fit
 from boda.heads.head import Head, Trained
 from boda.heads.inputs import FeatureInput, Inputs
+from boda.heads.learner import Predictor
+from boda.heads.linear import LinearModel
+from boda.heads.logistic import LogisticModel
+from boda.heads.mlp import MlpModel
+from boda.heads.parts import FeaturePart
+from boda.heads.preparation import Preparation
+from boda.heads.scores import LinearScores
 from boda.heads.target import Blank
 from boda.pipelines.heads.material import Plan, gather, learner_of
 from tunable import make_tunable
@@ -64,6 +71,8 @@ def test_a_head_scores_as_it_predicts(place, target, more, scaling):
         expected = {None: shares @ np.array(head.target.levels)}
     elif head.target.kind == "number":
         expected = {None: outputs[:, 0]}
+    elif head.target.kind == "class":
+        expected = dict(zip(answers_of(head), (outputs - outputs[:, ::-1]).T, strict=True))
     else:
         expected = dict(zip(answers_of(head), outputs.T, strict=True))
     for answer, values in expected.items():
@@ -91,8 +100,7 @@ def test_answers_of_a_vote_tree_are_fractions_of_their_question(place):
 def as_predicted(head, said: np.ndarray) -> np.ndarray:
     """(n, answers) scores to what a prediction makes of them, by the calibration of the head."""
     if head.target.kind == "class":
-        powers = np.exp(said / head.calibration.value)
-        return powers / powers.sum(axis=1, keepdims=True)
+        return 1 / (1 + np.exp(-said / head.calibration.value))
     if head.target.kind == "labels":
         return 1 / (1 + np.exp(-(said * head.calibration.slopes + head.calibration.offsets)))
     return said
@@ -209,3 +217,46 @@ def test_what_cannot_be_asked_is_refused(place):
         head_score(classes, name)
     with pytest.raises(Refused, match="no answer 'below'"):
         head_score(classes, name, "below")
+
+
+def two_class_model(kind: str) -> Predictor:
+    """A head's model of two classes from three numbers: of one logit, of two, or of one that was split in two."""
+    rng = np.random.default_rng(4)
+    if kind == "logistic":
+        halves = rng.normal(size=(3, 1)) * [[-0.5, 0.5]]
+        return LogisticModel(LinearScores(halves, np.array([-0.1, 0.1])), {})
+    if kind == "linear":
+        return LinearModel(rng.normal(size=(3, 2)), rng.normal(size=2), unit_length=False)
+    shapes = {"hidden_weights": (5, 3), "hidden_offset": 5, "output_weights": (1, 5), "output_offset": 1}
+    return MlpModel({name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}, TWO)
+
+
+TWO = {"target": "class", "classes": 2}
+
+
+@pytest.mark.parametrize("kind", ["mlp", "logistic", "linear"])
+@pytest.mark.parametrize("calibration", [None, Temperature(1.7)])
+def test_each_of_two_classes_has_its_log_odds(kind, calibration):
+    """The logarithm of p / (1 - p) of what is predicted, times the temperature, however the model writes its scores.
+
+    Of the two classes one has the other's with the other sign, and so its gradient too: neither is 0.
+    """
+    part = FeaturePart("x", "", "raw", np.zeros(3, np.float32), np.ones(3, np.float32))
+    blank = Blank("class", "side", ("left", "right"))
+    unknown = Trained.unknown(2)
+    head = Head(
+        "h", Asked("side", "class"), blank, (), Preparation((part,)), two_class_model(kind), unknown, None, calibration
+    )
+    rows = np.random.default_rng(5).normal(size=(20, 3)).astype(np.float32)
+    shares = head.predict(Inputs((FeatureInput("x", "", rows, scaling="raw"),))).points
+    expected = (1 if calibration is None else calibration.value) * np.log(shares / (1 - shares))
+    features = torch.from_numpy(rows).requires_grad_()
+    slopes = []
+    for place, answer in enumerate(("left", "right")):
+        score = head_score(head, "x", answer)
+        said = score.of(features)
+        np.testing.assert_allclose(said.detach().numpy(), expected[:, place], atol=1e-5 * np.ptp(expected))
+        assert (score.unit, score.title) == ("log odds", f"side: {answer}, log odds")
+        slopes.append(torch.autograd.grad(said.sum(), features)[0].numpy())
+    np.testing.assert_allclose(slopes[0], -slopes[1], atol=1e-6)
+    assert np.abs(slopes[0]).max() > 0.1

@@ -6,14 +6,15 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from boda.errors import Refused
 from boda.explanations.baselines import baseline_of
 from boda.explanations.occlusion import _starts, occlusion
 from boda.explanations.score import Score
-from little_networks import WEIGHTS, batch_of, class_score, linear_network, linear_score, rows_seen
+from little_networks import WEIGHTS, batch_of, class_score, linear_network, linear_score, open_module, rows_seen
 
 
 def test_of_a_linear_score_windows_of_one_pixel_are_weights_times_differences():
@@ -59,12 +60,37 @@ def test_it_is_captums(open_network):
 
 @given(st.integers(1, 60), st.data())
 def test_windows_cover_a_side_and_lie_inside(side, data):
-    """From border to border, at most a stride apart."""
+    """From border to border, at most a stride apart, and the same seen from the other end."""
     window = data.draw(st.integers(1, side))
     stride = data.draw(st.integers(1, window))
     starts = _starts(side, window, stride)
     assert starts[0] == 0 and starts[-1] == side - window
     assert all(0 < after - before <= stride for before, after in pairwise(starts))
+    assert [side - window - one for one in reversed(starts)] == starts
+
+
+@st.composite
+def fitting(draw):
+    """Height and width, those of a window, and strides."""
+    shape = draw(st.tuples(st.integers(1, 9), st.integers(1, 9)))
+    window = tuple(draw(st.integers(1, side)) for side in shape)
+    return shape, window, tuple(draw(st.integers(1, side)) for side in window)
+
+
+@given(fitting())
+@example(((4, 8), (2, 3), (1, 3))).via("five pixels of room across, and two gaps: no window can lie in the middle")
+@settings(max_examples=30)
+def test_the_map_of_a_picture_in_a_mirror_is_its_map_in_a_mirror(asked):
+    """Left and right, up and down, of any size, window and stride; of a score that bends."""
+    shape, window, stride = asked
+    network = open_module(nn.Flatten(), shape)
+    score = Score("bent", "bent", "point", lambda rows: torch.tanh(rows.sum(1) / 9) + rows.square().sum(1) / 99)
+    batch = batch_of(network, 1)
+    there = occlusion(network, score, batch, window=window, stride=stride).maps
+    for axes in ((2,), (1,), (1, 2)):
+        turned = batch.flip([one + 1 for one in axes])
+        back = np.flip(occlusion(network, score, turned, window=window, stride=stride).maps, axes)
+        np.testing.assert_allclose(back, there, atol=1e-5)
 
 
 @pytest.mark.parametrize("at_once", [1, 10, 1000])

@@ -1,5 +1,7 @@
 """A sheet of explanations keeps rows, columns and scales apart, and says what it cannot show."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from PIL import ImageDraw
@@ -48,6 +50,27 @@ def test_maps_with_scales_of_their_own_have_them_each_and_say_so(written):
     assert "logit; each its own scale" in written
     assert len(written["0"]) == 2
     assert {"1", "5"} <= set(written)
+
+
+def test_what_is_said_of_a_column_is_never_cut(written):
+    """A long unit and what the values are go over as many lines as they take, above all maps."""
+    unit, about = "score before the softmax per unit of normalised input", "mean sizes over 4 x 4 places; ends cut"
+    maps = [Mapped("gradient", np.eye(2), Scale((0.0, top), unit, signed=False, about=about)) for top in (1.0, 5.0)]
+    explanation_sheet([row("a", maps[0]), row("b", maps[1])], side=160)
+    said = f"{unit}; each its own scale; {about}"
+    lines = sorted((place[0][1], text) for text, place in written.items() if text in said and len(text) > 1)
+    assert " ".join(text for _, text in lines) == said and len(lines) > 3
+    assert all(upper + 15 < lower for (upper, _), (lower, _) in pairwise(lines))
+    assert lines[-1][0] + 15 < written["a"][0][1]
+
+
+def test_the_scale_of_a_column_lies_under_what_is_said_of_it(written):
+    """And above the maps."""
+    scale = Scale((0.0, 7.0), "logit", signed=False, about="averages over 4 x 4 places; colours end at the 99 % quantile")
+    explanation_sheet([row(name, Mapped("gradient", np.eye(2), scale)) for name in "ab"], side=160)
+    ((_, end),) = written["7"]
+    (last,) = [place[0][1] for text, place in written.items() if text.endswith("quantile")]
+    assert last + 15 < end and end + 15 < written["a"][0][1] - 60
 
 
 def test_a_signed_scale_shows_where_zero_is(written):

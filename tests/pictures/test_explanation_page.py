@@ -119,6 +119,17 @@ def test_every_picture_has_words():
     assert "colours from −2 to 2 log odds" in [one.get("aria-label") for one in document.of("div")]
 
 
+def test_what_a_shown_value_is_stands_under_its_unit():
+    """Where it is not the map itself; nothing is cut, and where nothing is to be said there is no line."""
+    scale = Scale((0.0, 1.0), "logit", signed=False, about="averages over 4 x 4 places")
+    html = explanation_page(ExplanationPage("t", "l", [], [Explained("a", ("s",), PICTURE, OVER, scale=scale)]))
+    units = re.findall(r'<div class="unit">(.*?)</div>', html)
+    assert units == ["logit", "averages over 4 x 4 places"]
+    assert "nowrap" not in re.search(r"\.unit \{.*?\}", html)[0]
+    plain = ExplanationPage("t", "l", [], [Explained("a", ("s",), PICTURE, OVER, scale=SIGNED)])
+    assert explanation_page(plain).count('class="unit"') == 1
+
+
 def test_scales_show_their_colours_and_zero_in_the_middle():
     """One of its own each, and the page's: blue to orange, purple to yellow."""
     html = explanation_page(page())

@@ -72,3 +72,9 @@ def test_legends_count_names_and_scales_leave_out_the_far_ends():
     assert (scale.index[-2], scale.index[-1]) == (63, 64)
     assert map_colours.by_number("none", np.full(3, np.nan)).index.tolist() == [64] * 3
     assert map_colours.by_name("none", [None, None]).legend[-1][2] == 2
+
+
+def test_names_that_look_like_numbers_and_are_none_stay_names():
+    """Whole numbers by their value, then what only begins like one."""
+    found = map_colours.by_name("code", ["10", "--5", "-2", "-", "9"])
+    assert [name for _, name, _ in found.legend] == ["-2", "9", "10", "-", "--5"]

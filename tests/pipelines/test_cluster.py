@@ -234,6 +234,9 @@ def test_what_somebody_changed_is_not_written_over(tmp_path, made):
         ({"k": 3, "name": "a/b"}, Refused, "'a/b' is no name for a clustering"),
         ({"k": 3, "classes_by": "vote"}, Refused, "classes_by is 'vote'"),
         ({"k": 3, "restarts": 0}, Refused, "restarts is 0"),
+        ({"k": 3, "class_groups": 0}, Refused, "class_groups is 0"),
+        ({"k": 2.5}, Refused, "k is 2.5: give a whole number"),
+        ({"k": "3"}, Refused, "k is '3': give a whole number"),
         ({"k": 3, "cells": ["bag"]}, Refused, "'bag' is no cell"),
         ({"k": 3, "cells": ["7"]}, NotFound, "no cluster 7, only 0 to 2"),
         ({"k": 3, "cells": ["apple,1"]}, Refused, "say which column with --labels"),
@@ -245,6 +248,40 @@ def test_what_makes_no_sense_is_refused_in_one_line(made, tmp_path, asked, error
         boda.cluster(made, effort=QUICK, to=tmp_path / "out", **asked)
     assert "\n" not in str(told.value)
     assert not (tmp_path / "out").exists() or not any((tmp_path / "out").iterdir())
+
+
+def test_cells_that_are_not_there_are_told_before_stability_is_looked_for(made, tmp_path, monkeypatch):
+    """A misspelt class costs no hour."""
+
+    def never(*_, **__):
+        raise AssertionError("computed before it was refused")
+
+    monkeypatch.setattr("boda.pipelines.cluster.sweep", never)
+    with pytest.raises(NotFound, match="has no 'aple'"):
+        boda.cluster(made, 3, labels="kind", cells=["aple,1"], to=tmp_path / "out")
+
+
+def test_numpys_numbers_are_numbers(made, tmp_path):
+    """Of clusters, seeds and restarts, as a notebook has them; what is kept is plain JSON."""
+    asked = {"seed": np.int64(1), "restarts": np.int64(2), "effort": FEWEST, "page": False, "to": tmp_path / "out"}
+    found = boda.cluster(made, np.arange(2, 4), name="whole", **asked)
+    assert [one["k"] for one in strict(json.dumps(found.as_json()))["clusterings"]] == [2, 3]
+    assert list(boda.cluster(made, np.int64(2), name="one", **asked).clusterings) == ["one"]
+
+
+@pytest.mark.parametrize("place", ["whole/cluster-0.png", "whole/cluster-1.png", "whole"])
+def test_nothing_is_kept_where_a_sheet_of_somebody_else_is_in_the_way(tmp_path, place):
+    """The workspace and the folder belong together: either both have the clustering, or neither."""
+    rng = np.random.default_rng(0)
+    there = synthetic_workspace(tmp_path / "w.boda", {"plain": rng.normal(size=(24, 3))}, {"x": [1] * 24})
+    mine = tmp_path / "out" / place
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    with pytest.raises(Refused, match="is there already|is a file where a folder must be"):
+        boda.cluster(there, 2, name="whole", effort=FEWEST, to=tmp_path / "out")
+    assert mine.read_text() == "mine"
+    assert there.results("clustering") == []
+    assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == [mine]
 
 
 def test_a_workspace_without_features_is_refused(tmp_path, made):

@@ -234,8 +234,11 @@ def test_files_alone_are_explained_too(photos, encoder, tmp_path, monkeypatch):
     """By the network's own classifier; there are no stored features to differ from."""
     monkeypatch.chdir(tmp_path)
     file = photos.path.parent / "images" / "photographs" / FOUR[0]
-    found = boda.explain(file, encoder=encoder, check=False)
+    found = boda.explain(file, encoder=encoder, method=["grad-cam", "gradient"], check=False)
     assert found.explained[0].difference is None
+    page = found.page.read_text()
+    assert page.count("averages over 4 x 4 places; colours end at the 99 % quantile") == 1, "of the fine map alone"
+    assert found.explained[1].maps.shape == (224, 224), "what is drawn is coarser than what is written"
     assert found.page.parent.parent.name == "boda-explain"
 
 

@@ -351,6 +351,29 @@ def test_flips_that_change_a_column_are_refused(place, tmp_path):
     assert found.plan.columns > 0
 
 
+def test_a_decay_that_is_none_leaves_nothing_in_the_way(place, tmp_path):
+    """So the corrected command finds an empty place."""
+    for decay in (2.0, 0.0, float("nan")):
+        with pytest.raises(Refused, match=f"layer_decay={decay}: a share above 0, at most 1"):
+            tune(place, folds=0, layer_decay=decay, to=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_is_in_the_way_is_found_before_features_are_made(place, tmp_path, monkeypatch):
+    """A folder that is not there, or holds things of others."""
+    from boda.pipelines import finetune
+
+    def never(*given, **more):
+        raise AssertionError("features")
+
+    monkeypatch.setattr(finetune, "_features_of", never)
+    with pytest.raises(NotFound, match="no such folder to write into"):
+        tune(place, to=tmp_path / "no" / "run")
+    (tmp_path / "thesis.txt").write_text("years")
+    with pytest.raises(Refused, match="is there already and is no run"):
+        tune(place, to=tmp_path)
+
+
 def test_a_share_that_is_none_is_refused(place, tmp_path):
     """As of `boda.train_network`."""
     for share in (0.9, 0.0, None):

@@ -131,6 +131,27 @@ def test_a_folder_with_other_things_is_left_alone(there, tmp_path):
         boda.inspect(there, to=tmp_path / "nowhere" / "out")
     with pytest.raises(Refused, match="is a file"):
         boda.inspect(there, to=tmp_path / "mine" / "notes.txt")
+    with pytest.raises(Refused, match="is a workspace"):
+        boda.inspect(there, to=there, force=True)
+
+
+def test_what_was_stopped_is_done_again(there, tmp_path, monkeypatch):
+    """Sheets of an inspection that did not come to its end are no other's things, nor is a file that was being written."""
+    from boda.pipelines.health import writing
+
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writing, "write_table", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            boda.inspect(there)
+    folder = tmp_path / "photos-inspect"
+    assert (folder / "near-duplicates.png").is_file() and not (folder / "findings.html").exists()
+    (folder / ".0123456789abcdef.part").write_bytes(b"half")
+    found = boda.inspect(there, only=("quality",))
+    assert found.page.is_file()
+    assert "near-duplicates.png" not in {one.name for one in folder.iterdir()}
 
 
 def test_an_image_is_decoded_once(there, monkeypatch):
@@ -196,6 +217,8 @@ def test_facts_of_other_bytes_are_not_taken(there, planted, tmp_path):
     notes = " ".join(found.finding("blurred").notes)
     assert "1 files have changed since they were embedded" in notes
     assert "1 images could not be looked at" in notes
+    page = found.page.read_text("utf-8")
+    assert "No such file" in notes and all(note[1:] in page for note in found.finding("blurred").notes)
     assert found.finding("blurred").judged == 49 - 2 - 2  # two files, and the two flat pictures
 
 

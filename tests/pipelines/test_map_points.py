@@ -192,6 +192,41 @@ def test_points_are_coloured_by_names_numbers_or_clusters(groups, monkeypatch):
     assert (texts["cluster:two"][:3], texts["cluster:two"][-1]) == (["", "0", "1"], "")
 
 
+def test_infinite_numbers_are_no_number(tmp_path):
+    """Neither among a few whole numbers, which are names, nor on a scale."""
+    columns = {"few": [1.0, 2.0, float("inf"), None] * 3, "many": [float("-inf"), *np.linspace(0, 1, 11).tolist()]}
+    features = np.random.default_rng(0).normal(size=(12, 4))
+    there = synthetic_workspace(tmp_path / "w.boda", {"plain": features}, columns)
+    texts = {}
+    for colour in columns:
+        page = boda.map_points(there, method="pca", colour=colour, force=True).page.read_text("utf-8")
+        texts[colour] = json.loads(re.search(r'id="data">(.*?)</script>', page, re.DOTALL)[1])["texts"]
+    assert texts["few"][:4] == ["1", "2", "", ""]
+    assert texts["many"][:3] == ["", "0", "0.1"]
+
+
+def test_images_that_need_a_stretch_have_thumbnails_with_it(tmp_path):
+    """Those of telescopes are shown as they were embedded."""
+    fits = pytest.importorskip("astropy.io.fits")
+    sky = tmp_path / "sky"
+    sky.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(6):
+        fits.PrimaryHDU(rng.normal(100, 30, (40, 40)).astype(np.float32)).writeto(sky / f"{number}.fits")
+    asked = {"stretch": "linear:0,200", "to": tmp_path / "sky.boda", "executor": "in-process", "workers": 1}
+    there = boda.embed(sky, encoders="handmade:hog-colour", **asked)
+    page = boda.map_points(there, method="pca").page.read_text("utf-8")
+    assert json.loads(re.search(r'id="data">(.*?)</script>', page, re.DOTALL)[1])["pictured"] == list(range(6))
+
+
+def test_a_seed_of_numpy_is_kept_as_a_number(groups):
+    """As a notebook has it; what is no whole number is refused."""
+    found = boda.map_points(groups, method="pca", seed=np.int64(3))
+    assert json.loads(json.dumps(found.as_json()))["settings"]["seed"] == 3
+    with pytest.raises(Refused, match="whole number"):
+        boda.map_points(groups, method="pca", seed=1.5)
+
+
 def test_what_does_not_fit_is_refused_before_anything_is_computed(groups, tmp_path, monkeypatch):
     """Names, columns, files in the way, settings beside onto."""
 
@@ -205,6 +240,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_computed(groups, tmp_pa
         ({"name": "a b"}, Refused, "no name for a map"),
         ({"to": tmp_path / "mine.html"}, Refused, "--force"),
         ({"to": tmp_path / "map.svg"}, Refused, r"\.html"),
+        ({"to": groups.path}, Refused, "is a workspace"),
         ({"to": tmp_path / "nowhere" / "map.html"}, NotFound, "no such folder"),
         ({"starts": 1}, Refused, "give 3, or 0"),
         ({"recipe": "other"}, NotFound, "There is: plain"),

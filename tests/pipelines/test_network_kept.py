@@ -4,13 +4,14 @@ import json
 import os
 import shutil
 import signal
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import boda
-from boda.errors import Damaged, Refused
+from boda.errors import Damaged, MissingExtra, Refused
 from boda.pipelines.networks import gathering
 from boda.training.objective import Objective
 from boda.training.preset import Preset
@@ -268,3 +269,23 @@ def test_colours_of_the_validation_images_are_not_lost(tmp_path):
     both = boda.train_network(tmp_path / "grey", validation=tmp_path / "colour", to=tmp_path / "both", **TINY)
     alone = boda.train_network(tmp_path / "grey", to=tmp_path / "alone", **TINY)
     assert (both.plan.channels, alone.plan.channels) == (3, 1)
+
+
+def test_every_epoch_is_written_for_tensorboard_too(place, tmp_path):
+    """Each score at the step of its epoch, as the history has it."""
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    found = boda.train_network(place, to=tmp_path / "run", tensorboard=True, **TINY)
+    events = EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
+    said = {name: [(one.step, one.value) for one in events.Scalars(name)] for name in events.Tags()["scalars"]}
+    assert said.keys() == found.history[0].keys()
+    for name, points in said.items():
+        assert points == [(row["step"], pytest.approx(row[name])) for row in found.history], name
+
+
+def test_without_tensorboard_it_says_what_to_install(place, tmp_path, monkeypatch):
+    """In one line."""
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(MissingExtra, match=r"boda\[training\]"):
+        boda.train_network(place, to=tmp_path / "run", tensorboard=True, **TINY)

@@ -1,7 +1,9 @@
 """`boda.train_network`: what cannot be learned or meant is one line, and leaves no folder behind."""
 
 import json
+import os
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from PIL import Image
 import boda
 from boda.errors import BodaError, Damaged, NothingEmbedded, Refused
 from boda.pipelines.networks import gathering
-from boda.pipelines.networks.gathering import divided
+from boda.pipelines.networks.dividing import divided
 from boda.training.objective import Objective
 from boda.training.preset import Preset
 from decoding_here import decoded
@@ -56,9 +58,11 @@ def place(tmp_path_factory):
         ({"settings": {"lr": "0.1"}}, "lr is '0.1'"),
         ({"settings": {"drops": "0.5"}}, "drops are '0.5'"),
         ({"keep_epochs": "1"}, "keep_epochs='1': numbers are wanted"),
+        ({"keep_epochs": [0.5]}, r"keep_epochs=\[0.5\]: numbers are wanted"),
+        ({"seed": 2**64}, r"seed=\d+: a whole number from 0 to 2\^64 - 1"),
         ({"validation": None}, "validation=None: it must be a share"),
         ({"settings": {"augmentation": "flop"}}, "no augmentation 'flop'"),
-        ({"net": "resnet18", "size": 32, "settings": {"batch": 1}}, "a batch of 1 image.*--batch 2"),
+        ({"net": "resnet18", "size": 32, "settings": {"batch": 1}}, "a batch of 1 image.*another --batch"),
         ({"size": 256}, "over/01.png: its short side is 32 pixels.*--size 32"),
     ],
     ids=lambda value: value[:20] if isinstance(value, str) else "-".join(value),
@@ -68,6 +72,56 @@ def test_what_makes_no_sense_is_refused_before_a_folder_is_made(place, tmp_path,
     with pytest.raises(BodaError, match=said):
         boda.train_network(place, to=tmp_path / "run", **TINY | {"target": "class"} | how)
     assert not (tmp_path / "run").exists()
+
+
+def test_what_is_in_the_way_is_found_before_anything_is_decoded(place, tmp_path, monkeypatch):
+    """No folder above, things of others, no run to begin with, a flip that nobody has spoken of, no such augmentation."""
+
+    def never(*given, **more):
+        raise AssertionError("decoded")
+
+    monkeypatch.setattr(gathering, "decoded", never)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years")
+    left = write(tmp_path / "left", 8, seed=0, classes=("left", "other"))
+    flip = {"target": "class", "settings": {"augmentation": "flip"}}
+    for source, how, said in (
+        (place, {"to": tmp_path / "no" / "run"}, "no: no such folder to write into"),
+        (place, {"to": tmp_path / "mine"}, "mine: is there already and is no run"),
+        (place, {"init": tmp_path / "no"}, "no: no such folder"),
+        (left, flip, "--no-swaps"),
+        (place, {"settings": {"augmentation": "flop"}}, "no augmentation 'flop'"),
+    ):
+        with pytest.raises(BodaError, match=said):
+            boda.train_network(source, **TINY | {"to": tmp_path / "run"} | how)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cannot_be_written_to_is_named(place, tmp_path):
+    """Before anything is decoded."""
+    (tmp_path / "sealed").mkdir(mode=0o500)
+    with pytest.raises(Refused, match="sealed: nothing can be written here; give another --to"):
+        boda.train_network(place, to=tmp_path / "sealed" / "run", **TINY)
+
+
+def test_batches_that_cannot_be_shared_are_refused_at_once(place, tmp_path, monkeypatch):
+    """Not after an epoch, whose last batch has too few rows for the processes."""
+    from boda.pipelines.networks import running
+    from boda.training.crew import Crew
+
+    accelerator = SimpleNamespace(device=torch.device("cpu"))
+    monkeypatch.setattr(running, "crew_here", lambda device: Crew(0, 3, accelerator))
+    with pytest.raises(Refused, match="the last batch of an epoch has 2 rows for 3 processes: give another --batch"):
+        boda.train_network(place, to=tmp_path / "run", **TINY | {"settings": {"batch": 4}})
+    assert not (tmp_path / "run").exists()
+
+
+def test_numbers_of_numpy_are_taken(place, tmp_path):
+    """As arrays give them; a run goes on with them as with any other."""
+    how = TINY | {"settings": {"lr": np.float32(0.5)}, "seed": np.int64(3), "keep_epochs": np.arange(2)}
+    first = boda.train_network(place, to=tmp_path / "run", **how)
+    again = boda.train_network(place, to=tmp_path / "run", **how | {"settings": {"lr": 0.5}, "seed": 3})
+    assert again.history == first.history == boda.train_network(resume=tmp_path / "run").history
 
 
 def test_several_sources_and_none_are_refused(place, tmp_path):

@@ -49,6 +49,9 @@ def test_only_whole_numbers_from_0_are_seeds(seed: object):
     with pytest.raises(Refused, match=f"^seed={seed!r}: a whole number from 0$"):
         check_seed(seed)
     check_seed(np.int64(3))
+    check_seed(2**64 - 1)
+    with pytest.raises(Refused, match=r"a whole number from 0 to 2\^64 - 1$"):
+        check_seed(2**64)
 
 
 @pytest.mark.parametrize("what", ["methods", "scalings"])

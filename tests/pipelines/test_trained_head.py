@@ -15,6 +15,8 @@ from drawn_classes import write
 
 torch = pytest.importorskip("torch")
 
+from boda.pipelines.networks import running  # noqa: E402
+
 
 @pytest.fixture(autouse=True)
 def here(monkeypatch):
@@ -96,3 +98,21 @@ def test_classes_beside_images_teach_the_encoder(tmp_path):
         assert {"validation_loss", "validation_error"} <= run.best.keys()
         encoders.append(load_file(run.folder / "epoch-0001.safetensors")["encoder.0.weight"])
     assert not torch.equal(*encoders)
+
+
+@pytest.mark.parametrize("how", [{"target": "class"}, {}, {"target": "class", "objective": Objective(classes_weight=1)}])
+def test_what_wants_a_gradient_has_one(tmp_path, monkeypatch, how):
+    """Several processes wait for all that do: a decoder whose images nobody asks for is none of these."""
+    runs = []
+    own = running.train
+    monkeypatch.setattr(running, "train", lambda run, *more: runs.append(run) or own(run, *more))
+    boda.train_network(
+        write(tmp_path / "images", 16, seed=0),
+        net="autoencoder?features=4&stages=2-2-2",
+        size=32,
+        preset=Preset("tiny", epochs=1, batch=8, lr=0.05),
+        to=tmp_path / "run",
+        **how,
+    )
+    (run,) = runs
+    assert all((one.grad is not None) == one.requires_grad for one in run.network.parameters())

@@ -122,6 +122,8 @@ def test_only_what_is_learned_from_is_spoilt():
         ({"distance": "ms"}, "mse, l1, ssim"),
         ({"noise": -0.1}, "noise=-0.1"),
         ({"noise": float("nan")}, "noise=nan"),
+        ({"noise": float("inf")}, "noise=inf"),
+        ({"classes_weight": float("inf")}, "classes_weight=inf"),
         ({"masked": 1.0}, "masked=1.0"),
         ({"patch": 0}, "patch=0"),
         ({"classes_weight": -1}, "classes_weight=-1"),

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from boda.training.order import batches, batches_in, epoch_order
+from boda.training.order import batches, batches_in, epoch_order, smallest_batch
 
 ROWS, BATCH = st.integers(2, 200), st.integers(1, 64)
 
@@ -24,6 +24,12 @@ def test_no_batch_has_one_row(rows, batch):
     assert min(sizes) >= 2
     assert max(sizes) <= batch + 1
     assert all(size == batch for size in sizes[:-1])
+
+
+@given(rows=st.integers(1, 200), batch=st.integers(1, 64))
+def test_the_smallest_batch_is_known_before_any_is_made(rows, batch):
+    """So that what it is too small for is refused before an epoch has ended."""
+    assert smallest_batch(rows, batch) == min(len(one) for one in batches(rows, batch, seed=0, epoch=0))
 
 
 def test_fewer_rows_than_a_batch_are_one_batch():

@@ -3,6 +3,7 @@
 import json
 from dataclasses import FrozenInstanceError
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,6 +59,19 @@ def test_drops_are_the_same_however_they_are_given():
     assert hash(PLAIN.changed(drops=[0.5])) == hash(PLAIN.changed(drops=(0.5,)))
 
 
+def test_numbers_of_numpy_are_numbers():
+    """They go into JSON as any other."""
+    one = PLAIN.changed(lr=np.float32(0.5), clip=np.float64(1), drops=[np.float32(0.5)], average=np.float16(0.5))
+    assert one == PLAIN.changed(lr=0.5, clip=1, drops=[0.5], average=0.5)
+    assert Preset.from_json(json.loads(json.dumps(one.as_json()))) == one
+
+
+def test_a_preset_of_a_newer_boda_is_refused():
+    """It says which field is not known."""
+    with pytest.raises(Refused, match="preset with an unknown field 'wisdom': written by a newer boda"):
+        Preset.from_json(PLAIN.as_json() | {"wisdom": 1})
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -86,6 +100,9 @@ def test_drops_are_the_same_however_they_are_given():
         ({"lr": "0.1"}, "lr is '0.1'; it must be a number above 0"),
         ({"clip": 0}, "clip is 0; it must be a number above 0"),
         ({"nesterov": "no"}, "nesterov is 'no'; it can be True or False"),
+        ({"momentum": None}, "momentum is None"),
+        ({"warmup": None}, "warmup is None"),
+        ({"augmentation": None}, "augmentation is 'None'; it must be a name"),
     ],
     ids=lambda value: "" if isinstance(value, str) else "-".join(map(str, value.items())),
 )

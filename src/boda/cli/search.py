@@ -56,9 +56,13 @@ def search(show: Show, /, workspace: str, explain: tuple[str, str] | None, **opt
 def _explain(show: Show, workspace: str, keys: tuple[str, str], options: dict[str, Any]) -> None:
     from boda.pipelines.why_similar import why_similar
 
-    given = [name for name in (*_LIKE, *_LESS, "where", "approximate") if options.pop(name)]
+    from click.core import ParameterSource
+
+    given = [f"--{name.replace('_', '-')}" for name in (*_LIKE, *_LESS, "where", "approximate") if options.pop(name)]
+    if click.get_current_context().get_parameter_source("k") is ParameterSource.COMMANDLINE:
+        given.append("-k")
     if given:
-        raise click.UsageError(f"--explain takes two images and no --{given[0].replace('_', '-')}.")
+        raise click.UsageError(f"--explain takes two images and no {given[0]}.")
     options.pop("k")
     why = why_similar(workspace, *keys, **options)
     show(why, lambda: _say_why(why))

@@ -13,7 +13,7 @@ from boda.clusters.assigning import assign, nearest_centres
 from boda.clusters.bounds import Change
 from boda.clusters.lloyd import Counts, Placing, Solution, improve, means
 from boda.clusters.partition import Labels, Partition
-from boda.clusters.rows import Float32, Float64, Rows, Spread, refuse_not_finite, spread
+from boda.clusters.rows import Float32, Float64, Rows, Spread, refuse_few_different, refuse_not_finite, spread
 from boda.clusters.seeding import seeds
 from boda.clusters.team import Team, alone, team
 from boda.errors import Refused
@@ -99,12 +99,7 @@ def _check(rows: Rows, k: int, restarts: int) -> None:
         raise Refused("there are no rows to cluster")
     if restarts < 1:
         raise Refused(f"restarts is {restarts}: at least 1 start is needed")
-    different: set[bytes] = set()
-    for block in rows.blocks(slice(0, len(rows))):
-        different.update(row.tobytes() for row in rows.take(block) + np.float32(0))  # -0.0 is 0.0
-        if len(different) >= k:
-            return
-    raise Refused(f"{k} clusters of {len(different)} different rows: ask for at most {len(different)}")
+    refuse_few_different(rows, k)
 
 
 def _middle(rows: Rows, some: np.ndarray) -> Float32:

@@ -12,7 +12,7 @@ from boda.arrays import StoredFeatures
 from boda.clusters.agreement import Labels
 from boda.clusters.kmeans import kmeans
 from boda.clusters.partition import Partition
-from boda.clusters.rows import Rows, refuse_not_finite
+from boda.clusters.rows import Rows, refuse_few_different, refuse_not_finite
 from boda.clusters.rules import Mixture, NearestCentre, NearestRow, Rule, renumbered
 from boda.clusters.space import WIDTH, Floats, Space, principal
 from boda.clusters.spherical import spherical
@@ -130,6 +130,7 @@ def _refuse_unreasonable(features: StoredFeatures, facts: Method, k: int | None)
         raise Refused(f"k is {k}: groups begin at 2")
     if k > n:
         raise Refused(f"{k} clusters of {n} rows: choose a k of at most {n}")
+    refuse_few_different(Rows(features), k)
     if facts.name == "gmm" and n < ROWS_A_DIRECTION * k:
         raise Refused(
             f"a mixture of {k} needs at least {ROWS_A_DIRECTION * k} rows, and here are {n}: use --method kmeans"

@@ -92,7 +92,9 @@ def sweep(
             found[k] = runner.found(k, labels[rows], there)
         except Refused as refusal:
             left_out[there] = f"{len(rows) // 2} rows, half of those looked at, are too few: {refusal}"
-    nulls = runner.nulls(list(found))
+    nulls, without = runner.nulls(list(found))
+    for k, refusal in without.items():
+        left_out[len(found.pop(k).clusters)] = f"features without groups cannot be clustered to compare with: {refusal}"
     stabilities = tuple(
         Stability(
             len(again.clusters),
@@ -131,15 +133,25 @@ class _Runner:
         alike = np.array([_found_again(labels, half, clusters) for _, *halves in times for half in halves])
         return self._repeated(times, alike)
 
-    def nulls(self, ks: Sequence[int | None]) -> dict[tuple[Kind, int | None], Repeated]:
-        """The same of features without groups: each draw serves all k."""
+    def nulls(self, ks: Sequence[int | None]) -> tuple[dict[tuple[Kind, int | None], Repeated], dict[int | None, str]]:
+        """The same of features without groups, each draw for all k; and why some k have none.
+
+        A shuffled row may be all zeros, and have no direction; or too few rows differ.
+        """
         source = Nulls.of(self.sample)
         times: dict[tuple[Kind, int | None], list[_Again]] = {}
+        without: dict[int | None, str] = {}
         for kind, _ in itertools.product(KINDS, range(self.effort.nulls)):
             drawn = source.draw(kind, self.rng)
             for k in ks:
-                times.setdefault((kind, k), []).append(self._again(drawn, k))
-        return {key: self._repeated(drawn, _one_half_in_the_other(drawn)) for key, drawn in times.items()}
+                if k in without:
+                    continue
+                try:
+                    times.setdefault((kind, k), []).append(self._again(drawn, k))
+                except Refused as refusal:
+                    without[k] = str(refusal)
+        there = {key: drawn for key, drawn in times.items() if key[1] not in without}
+        return {key: self._repeated(drawn, _one_half_in_the_other(drawn)) for key, drawn in there.items()}, without
 
     def _again(self, rows: Features, k: int | None) -> "_Again":
         """All rows as a half puts them, as it does with another seed, and as the other half does."""

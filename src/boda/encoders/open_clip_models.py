@@ -8,7 +8,7 @@ plausible, worse features, so ARCH must be the one that the weights were trained
 """
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from boda.encoders.hub import Repository
 from boda.encoders.names import refuse_arguments
 from boda.encoders.request import EncoderRequest, find_device
 from boda.encoders.text import TextSide, TorchTextEncoder
+from boda.encoders.timm_models import network_of
 from boda.encoders.torch_encoder import ADAPTER, Network
 from boda.encoders.weights import State, digest, load_into, read_weights
 from boda.errors import MissingExtra, Refused, UnknownEncoder
@@ -88,7 +89,9 @@ def describe(request: EncoderRequest) -> Description:
 
 
 def _network(visual: Any) -> Network:
-    """An image tower; those of open_clip's own making have a class token before the places."""
+    """An image tower: a transformer of open_clip's own has a class token before the places, a trunk of timm tells."""
+    if (trunk := getattr(visual, "trunk", None)) is not None:
+        return replace(network_of(trunk), module=visual, features=_features)
     class_token = getattr(visual, "class_embedding", None) is not None
     return Network(visual, _features, prefix_tokens=int(class_token), class_token=class_token)
 

@@ -2,6 +2,10 @@
 
 A head may take more than one input: numbers, names, features of other networks or of other photographs of the same
 unit. Those are held where they are, and the score is a function of the one image that is explained.
+
+Of two classes each is scored by its log odds: what speaks for it less what speaks for the other, before calibration.
+Models write the same probabilities in several ways, logistic regression as -z/2 and z/2, a network of one logit as 0 and
+z. Taken as they are, the first class of such a network could not be explained.
 """
 
 from collections.abc import Callable
@@ -41,7 +45,8 @@ def head_score(head: Head, block: str, answer: str | None = None, held: Held | N
         head: whose.
         block: the input that the image becomes: the name of a feature set, with `@VIEW` behind it where a unit has
             several.
-        answer: a class, a label, or an answer of a vote tree as `QUESTION_ANSWER`; None: a number, a mean rating.
+        answer: a class (one of two by its log odds), a label, or an answer of a vote tree as `QUESTION_ANSWER`; None: a
+            number, a mean rating.
         held: the rest of the row; None where a head has no other inputs.
 
     Raises:
@@ -170,6 +175,11 @@ def _picked(head: Head, answer: str | None) -> tuple[Callable[[Tensor], Tensor],
             assert answer is not None
             place, within = _question(head, answer)
             return (lambda outputs: outputs[:, place].softmax(dim=1)[:, within]), answer, "fraction of the votes"
+        case "class" if len(names) == 2:
+            assert answer is not None
+            own = names.index(answer)
+            title = f"{target.name}: {answer}, log odds"
+            return (lambda outputs: outputs[:, own] - outputs[:, 1 - own]), title, "log odds"
         case _:
             assert answer is not None
             place_of = target.names.index(answer)

@@ -7,7 +7,8 @@ up to the difference of the scores, whatever there is between. What is linear al
     of one value           its secant: the rescale rule of Shrikumar et al., ICML 2017, arXiv:1704.02685
     products               each factor times the mean of the other: attention, squeeze and excite, gates
     softmax, norms         taken apart into exp, sum, square, root, and products; each by the rules above
-    largest of a window    the difference goes to where the larger of both passages has its largest
+    largest of a window    the difference goes to where the larger of both passages has its largest, to several places
+                           in equal shares (behind a baseline of one colour all of a window are equally large)
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from boda.errors import Refused
 from boda.explanations.passage import Call, word
+from boda.explanations.pool_windows import taken, windows
 
 Multiplier: TypeAlias = Callable[[Call, Call, Tensor, Mapping[int, Tensor]], Mapping[int, Tensor]]
 """(call, its twin of the baseline, multipliers of what it gave, ordinary gradients of what it was given by slot) to
@@ -139,20 +141,37 @@ def vector_norm(call: Call, twin: Call, above: Tensor, ordinary: Mapping[int, Te
 
 
 def largest(call: Call, twin: Call, above: Tensor, ordinary: Mapping[int, Tensor]) -> Mapping[int, Tensor]:
-    """Of the largest in a window."""
+    """Of the largest in a window; places that are equally large share, so that no corner of it goes first."""
     del ordinary
-    (high, at), (low, below) = (one.again({}) for one in (call, twin))
-    run, rise = (call.tensor(0) - twin.tensor(0)).flatten(-2), high - low
-    at, below = at.flatten(-2), below.flatten(-2)
-    up, down = (run.gather(-1, one).reshape(rise.shape) for one in (at, below))  # as far as rise, and to its side
-    there = torch.where(rise > 0, rise / torch.where(rise > 0, up, 1.0), ((rise == 0) & (up == 0)).to(rise))
-    back = torch.where(rise < 0, rise / torch.where(rise < 0, down, 1.0), 0.0)
+    x, b = call.tensor(0), twin.tensor(0)
+    (high, _), (low, _) = (one.again({}) for one in (call, twin))
+    places = windows(call, (high.shape[-2], high.shape[-1]))
+    shares = _shares([(taken(x, place, -torch.inf), taken(b, place, -torch.inf)) for place in places], high, low)
 
     def line(given: Mapping[int, Tensor]) -> Tensor:
-        flat = given[0].flatten(-2)
-        return there * flat.gather(-1, at).reshape(rise.shape) + back * flat.gather(-1, below).reshape(rise.shape)
+        parts = [share * taken(given[0], place, 0.0) for share, place in zip(shares, places, strict=True)]
+        return torch.stack(parts).sum(dim=0)
 
     return _straight(call, line, above)
+
+
+def _shares(seen: Sequence[tuple[Tensor, Tensor]], high: Tensor, low: Tensor) -> list[Tensor]:
+    """What each place of the windows is multiplied by, (..., y, x); times what it rose itself, they add up to the rise.
+
+    A rise goes to those of the places that have the largest of the image, a fall to those that have the baseline's;
+    and the slope where nothing changed to those that have both.
+
+    Args:
+        seen: of each place (..., y, x) of the image and of the baseline.
+        high: (..., y, x) the largest of the image.
+        low: of the baseline.
+    """
+    rise = high - low
+    chosen = [((x == high) | (rise < 0)) & ((b == low) | (rise > 0)) for x, b in seen]
+    count = torch.stack(chosen).sum(dim=0).clamp(min=1)
+    runs = [torch.where(one & (rise != 0), x - b, 1.0) for one, (x, b) in zip(chosen, seen, strict=True)]
+    whole = torch.where(rise == 0, 1.0, rise) / count
+    return [torch.where(one, whole / run, 0.0) for one, run in zip(chosen, runs, strict=True)]
 
 
 def _standardised(given: Tensor, x: Tensor, b: Tensor, eps: float) -> Tensor:

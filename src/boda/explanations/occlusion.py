@@ -31,8 +31,9 @@ def occlusion(
 ) -> Heat:
     """For each pixel the mean fall of the score over the windows that hide it: signed, in units of the score.
 
-    Windows lie whole inside the image, the first and last at its borders, the others evenly between them and at most
-    a stride apart. Where the stride divides what a window leaves of a side, they are a stride apart.
+    Windows lie whole inside the image, the first and last at its borders, the others evenly between them, at most a
+    stride apart, and as far from one border as their mirror images from the other: so the map of an image in a mirror
+    is its map in a mirror. Where the stride divides what a window leaves of a side, they are a stride apart.
 
     Args:
         opened: the network.
@@ -79,12 +80,15 @@ def occlusion(
 
 
 def _starts(side: int, window: int, stride: int) -> list[int]:
-    """Where windows begin along one side."""
+    """Where windows begin along one side: the same seen from its other end."""
     if not 1 <= stride <= window <= side:
         raise Refused(f"a window of {window} and a stride of {stride} pixels must be 1 <= stride <= window <= {side}")
     room = side - window
     gaps = math.ceil(room / stride)
-    return [round(one * room / gaps) for one in range(gaps + 1)] if gaps else [0]
+    gaps += room % 2 == 1 and gaps % 2 == 0  # no window can lie in the middle of an odd room, so there is none
+    first = [(2 * one * room + gaps) // (2 * gaps) for one in range((gaps + 1) // 2)]
+    middle = [room // 2] if gaps % 2 == 0 else []
+    return [*first, *middle, *(room - one for one in reversed(first))]
 
 
 def _hidden(corner: tuple[int, int], window: tuple[int, int]) -> tuple[slice, slice, slice]:

@@ -71,7 +71,7 @@ def explanation_sheet(rows: Sequence[Row], *, side: int = 240, title: str = "") 
     """Draw the images down the page, each followed by its maps.
 
     Where all maps of a column have one scale, it stands above them; else each has its own under it, and the heading
-    says so.
+    says so. What is to be known of the values is said there too, in as many lines as it takes.
 
     Args:
         rows: at least one, all with the same methods in the same order.
@@ -89,17 +89,23 @@ def explanation_sheet(rows: Sequence[Row], *, side: int = 240, title: str = "") 
     draw = ImageDraw.Draw(Image.new("RGB", (1, 1)))
     lines = [_cells(draw, row, shared, side) for row in rows]
     heights = [max(cell.height for cell in line) + _GAP for line in lines]
+    seen = "frame: what the network saw" if any(map(_is_cropped, rows)) else ""
+    said = [_said(column, scale) for column, scale in zip(columns, shared, strict=True)]
+    headings = [wrapped(draw, shown(text), side, _MOST) for text in (seen, *said)]
+    above = max(1, *map(len, headings))
     head = _MARGIN + (_LINE + _GAP if title else 0)
-    top = head + 2 * _LINE + 4 + _STRIP * any(shared)
+    top = head + (1 + above) * _LINE + 4 + _STRIP * any(shared)
     width = 2 * _MARGIN + len(lines[0]) * (side + _GAP) - _GAP
     sheet = Image.new("RGB", (width, top + sum(heights) + _MARGIN - _GAP), _PAPER)
     draw = ImageDraw.Draw(sheet)
     draw.text((_MARGIN, _MARGIN), fitted(draw, shown(title), width - 2 * _MARGIN), _INK, font())
-    words = "frame: what the network saw" if any(map(_is_cropped, rows)) else ""
-    _draw_heading(sheet, (_MARGIN, head), side, "image", words, None)
-    for place, (column, scale) in enumerate(zip(columns, shared, strict=True), 1):
-        corner = (_MARGIN + place * (side + _GAP), head)
-        _draw_heading(sheet, corner, side, column[0].title, _unit(column, scale), scale)
+    names = ["image", *(column[0].title for column in columns)]
+    for place, (name, words) in enumerate(zip(names, headings, strict=True)):
+        left = _MARGIN + place * (side + _GAP)
+        _draw_heading(draw, (left, head), side, name, words)
+        scale = shared[place - 1] if place else None
+        if scale is not None:
+            _draw_strip(sheet, scale, (left, top - _STRIP - 2), side)
     for line, height in zip(lines, heights, strict=True):
         for place, cell in enumerate(line):
             _draw_cell(sheet, cell, (_MARGIN + place * (side + _GAP), top), side)
@@ -112,13 +118,14 @@ def _shared(scales: Sequence[Scale]) -> Scale | None:
     return scales[0] if len(scales) > 1 and all(one == scales[0] for one in scales) else None
 
 
-def _unit(column: Sequence[Mapped], shared: Scale | None) -> str:
-    """What is said of a column's figures."""
+def _said(column: Sequence[Mapped], shared: Scale | None) -> str:
+    """What is said of a column: the unit of its figures, whose scale they are on, and what the values are."""
     scales = [one.scale for one in column if one.scale is not None]
     if not scales:
         return ""
     own = "one scale" if shared else "each its own scale" if len(scales) > 1 else ""
-    return f"{scales[0].unit}; {own}" if own else scales[0].unit
+    about = dict.fromkeys(part for one in scales for part in one.about.split("; "))
+    return "; ".join(one for one in (scales[0].unit, own, *about) if one)
 
 
 def _cells(draw: ImageDraw.ImageDraw, row: Row, shared: Sequence[Scale | None], side: int) -> list[_Cell]:
@@ -166,13 +173,12 @@ def _absent(size: tuple[int, int], reason: str) -> Image.Image:
 
 
 def _draw_heading(
-    sheet: Image.Image, corner: tuple[int, int], side: int, title: str, words: str, scale: Scale | None
+    draw: ImageDraw.ImageDraw, corner: tuple[int, int], side: int, title: str, words: Sequence[str]
 ) -> None:
-    draw = ImageDraw.Draw(sheet)
+    left, top = corner
     draw.text(corner, fitted(draw, shown(title), side), _INK, font())
-    draw.text((corner[0], corner[1] + _LINE), fitted(draw, shown(words), side), _FAINT, font())
-    if scale is not None:
-        _draw_strip(sheet, scale, (corner[0], corner[1] + 2 * _LINE + 2), side)
+    for place, line in enumerate(words, 1):
+        draw.text((left, top + place * _LINE), line, _FAINT, font())
 
 
 def _draw_cell(sheet: Image.Image, cell: _Cell, corner: tuple[int, int], side: int) -> None:

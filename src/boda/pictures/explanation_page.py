@@ -77,6 +77,7 @@ class _Colours:
     zero: float | None
     """Where 0 lies, in per cent, if it lies between the ends."""
     unit: str
+    about: str
 
 
 def embedded(image: Image.Image, *, side: int = SIDE, quality: int = 80) -> bytes:
@@ -155,4 +156,4 @@ def _colours(scale: Scale | None) -> _Colours | None:
     stops = ", ".join(f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in ramp(scale, _STEPS).tolist())
     zero = 100 * -low / (high - low) if high > low else 0.0
     between = zero if 15 < zero < 85 else None  # elsewhere it would cover an end
-    return _Colours(f"linear-gradient(to right, {stops})", number(low), number(high), between, scale.unit)
+    return _Colours(f"linear-gradient(to right, {stops})", number(low), number(high), between, scale.unit, scale.about)

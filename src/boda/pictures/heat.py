@@ -56,6 +56,8 @@ class Scale:
     elsewhere."""
     colours: str | None = None
     """A colour map of matplotlib; None: viridis, or blue and orange where it is signed."""
+    about: str = ""
+    """What has to be known of the values beside their unit, such as what they are averages of."""
 
     def __post_init__(self) -> None:
         """Check the numbers."""

@@ -63,7 +63,7 @@ def by_name(title: str, names: Sequence[str | None]) -> Colours:
 
 def _natural(name: str) -> tuple[bool, float, str]:
     """Whole numbers by their value, then other names."""
-    return (False, float(name), name) if name.lstrip("-").isdecimal() else (True, 0.0, name)
+    return (False, float(name), name) if name.removeprefix("-").isdecimal() else (True, 0.0, name)
 
 
 def by_number(title: str, values: npt.NDArray[np.float64]) -> Colours:

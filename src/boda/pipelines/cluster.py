@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,7 @@ def cluster(
         Busy, ReadOnly: the workspace cannot be written now; told before anything is computed.
     """
     _refuse_impossible(method, classes_by, seed, restarts, class_groups)
+    seed, restarts = int(seed), int(restarts)  # numpy's whole numbers are none to JSON
     asked_cells = [asked_cell(cell) for cell in cells]
     there = opened(workspace)
     features = there.features(recipe)
@@ -129,6 +131,9 @@ def cluster(
         for one in ks
     }
     refuse_unknown(asked_cells, list(clusterings.values()))
+    cell_list = tuple(
+        cell for one, clustering in clusterings.items() for cell in cells_of(names[one], clustering, truth, asked_cells)
+    )
     found_labels = {one: clustering.labels for one, clustering in clusterings.items()}
     stability = sweep(features.array, method, found_labels, rng=np.random.default_rng([seed, 10]), effort=effort)
     found = []
@@ -140,8 +145,8 @@ def cluster(
     record = record_of(str(there.path), features, found, stability, labels)
     facts = dict(zip(names.values(), record["clusterings"], strict=True))
     kept = tuple(replace(one, clustering=complete(one, facts[one.name])) for one in found)
-    cell_list = tuple(cell for one in kept for cell in cells_of(one.name, one.clustering, truth, asked_cells))
     files = files_of(there, features, Report(stem, kept, stability, record, page=page))
+    folder.check(files)
     keep_clusterings({one.name: (one.clustering, summary_of(facts[one.name])) for one in kept}, there)
     folder.write(files, instead_of=[one.name for one in kept])
     place = folder.path / f"{stem}.html" if page else None
@@ -153,9 +158,9 @@ def _refuse_impossible(method: str, classes_by: str, seed: int, restarts: int, c
     if classes_by not in HOW:
         raise Refused(f"classes_by is {classes_by!r}; it can be {', '.join(map(repr, HOW))}")
     check_seed(seed)
-    for what, value in (("restarts", restarts), ("class_groups", class_groups or 1)):
-        if value < 1:
-            raise Refused(f"{what} is {value}; it can be 1 or more")
+    for what, value in (("restarts", restarts), ("class_groups", 1 if class_groups is None else class_groups)):
+        if not isinstance(value, Integral) or value < 1:
+            raise Refused(f"{what} is {value}; it can be a whole number, 1 or more")
 
 
 def _ks(k: int | Sequence[int] | None, method: str, rows: int) -> list[int | None]:
@@ -173,7 +178,10 @@ def _ks(k: int | Sequence[int] | None, method: str, rows: int) -> list[int | Non
         if not few:
             raise Refused(f"{rows} images are too few to look for groups: give 4 or more")
         return list(few)
-    asked = sorted({k} if isinstance(k, int) else set(k))
+    given = [k] if isinstance(k, int | Integral) else k
+    if isinstance(given, float) or not all(isinstance(one, Integral) for one in given):
+        raise Refused(f"k is {k!r}: give a whole number, or several")
+    asked = sorted({int(one) for one in given})
     if not asked:
         raise Refused("no number of clusters: give at least one, such as -k 2,5,10")
     if asked[0] < 2:

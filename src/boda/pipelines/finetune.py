@@ -172,7 +172,7 @@ def finetune(  # noqa: PLR0913 - each is an option of the command
         MissingExtra: torch is not installed.
     """
     check_seed(seed)
-    there = opened(workspace)
+    seed, there = int(seed), opened(workspace)
     how_preset = (preset_named(preset) if isinstance(preset, str) else preset).changed(**dict(settings or {}))
     augmentation = augmentation_named(how_preset.augmentation)
     if folds == 1 or folds < 0:
@@ -184,6 +184,8 @@ def finetune(  # noqa: PLR0913 - each is an option of the command
     place = Path(to) if to is not None else _default_place(there, loaded)
     if "?" in str(place):
         raise Refused(f"{shown(str(place))}: a run's folder is part of its name as an encoder: give one without ?")
+    folder = RunFolder(place)
+    folder.check()
     recipe = _features_of(there, loaded, progress, workers)
     asked = Asked(target, target_kind, tree, total)
     plan = Plan(asked, (recipe.id, *names_in(inputs)), groups=groups, folds=folds or 2, seed=seed)
@@ -192,8 +194,8 @@ def finetune(  # noqa: PLR0913 - each is an option of the command
     subject = _subject(there, loaded, material, augmentation, workers)
     from boda.pipelines.networks.tuned_head import tuned_head
 
-    folder, every = RunFolder(place), np.arange(len(material))
-    refuse_untunable(subject, how)
+    every = np.arange(len(material))
+    refuse_untunable(subject, how, material.split(material.groups) if folds else None)
     folder.begin(record_of(subject, how, division(subject, how, every)) | {"folds": folds})
     comparison, said = _compared(subject, how, folder, progress) if folds else (None, None)
     kept = tune(subject, how, every, folder, progress)

@@ -22,6 +22,7 @@ from boda.pipelines.maps.steps import Steps
 from boda.pipelines.maps.words import limits
 from boda.pipelines.places import Where, opened
 from boda.pipelines.run.meter import OnProgress
+from boda.pipelines.seeds import check_seed
 from boda.recipe import Recipe
 from boda.workspace.features import FeatureSet
 from boda.workspace.results import check_given
@@ -122,6 +123,8 @@ def map_points(
         asked = name or job.reference.name
     else:
         job = None
+        if seed is not None:
+            check_seed(seed)
         features = there.features(recipe)
         settings = settings_for(
             len(features),
@@ -130,7 +133,7 @@ def map_points(
             metric=metric or "euclidean",
             perplexity=perplexity,
             neighbours=neighbours,
-            seed=seed or 0,
+            seed=int(seed or 0),
         )
         asked = name or settings.method + ("-3d" if settings.dims == 3 else "")
     check_given(KIND, asked, {"map.json": b""})

@@ -56,10 +56,12 @@ class Folder:
         """Find out before anything is computed whether these may be written.
 
         Raises:
-            Refused: one is there that is not ours.
+            Refused: one is there that is not ours, or a file where a folder of ours must be.
         """
         for name in names:
             place = self.path / name
+            if place.parent.exists() and not place.parent.is_dir():
+                raise Refused(f"{shown(str(place.parent))}: is a file where a folder must be; give another --to")
             if (place.is_symlink() or place.exists()) and not self._force and not self._is_ours(name):
                 raise Refused(
                     f"{shown(str(place))}: is there already, and is not what {self._made_by} wrote; give --force to "

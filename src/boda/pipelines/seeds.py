@@ -4,6 +4,9 @@ from numbers import Integral
 
 from boda.errors import Refused
 
+_MOST = 2**64 - 1
+"""torch takes no larger ones."""
+
 
 def check_seed(seed: object) -> None:
     """Refuse what generators of random numbers would answer with an error of their own.
@@ -17,3 +20,5 @@ def check_seed(seed: object) -> None:
     """
     if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
         raise Refused(f"seed={seed!r}: a whole number from 0")
+    if seed > _MOST:
+        raise Refused(f"seed={seed}: a whole number from 0 to 2^64 - 1")

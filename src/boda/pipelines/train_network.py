@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from numbers import Real
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,12 @@ from boda.keys import shown, to_json
 from boda.models.plan import AUTOENCODER, NetworkPlan, is_for_small_images, natural_side
 from boda.pipelines.heads.keeping import write_folder
 from boda.pipelines.networks.asking import asking, begun_with
+from boda.pipelines.networks.dividing import divided, share_of
 from boda.pipelines.networks.folder import HEAD_FOLDER, RECONSTRUCTIONS, RunFolder, weights_at
 from boda.pipelines.networks.gathering import (
     Gathered,
     Listing,
     Small,
-    divided,
     from_files,
     groups_of,
     in_memory,
@@ -34,7 +34,6 @@ from boda.pipelines.networks.gathering import (
     known_targets,
     listing_of,
     refuse_lonely_classes,
-    share_of,
     small_among,
 )
 from boda.pipelines.networks.trained_head import facts_of, trained_head
@@ -42,6 +41,8 @@ from boda.pipelines.places import Where
 from boda.pipelines.run.meter import OnProgress
 from boda.pipelines.seeds import check_seed
 from boda.pipelines.train import tame
+from boda.pixels.augment import augmentation_named
+from boda.pixels.augmenting.labels import LabelSwaps, label_swaps
 from boda.pixels.spec import PixelSpec
 from boda.sources.base import Source, root_text
 from boda.sources.opening import open_described, open_source
@@ -229,7 +230,9 @@ def train_network(  # noqa: PLR0913 - each is an option of the command
             workers=workers,
         )
     _refuse_nonsense(target_kind, size, channels, seed)
-    place = _place(source, net, to, resume)
+    seed, place = int(seed), _place(source, net, to, resume)
+    folder = RunFolder(place)
+    folder.check()
     everything = _listing(source)
     asked = None if target is None else Asked(target, target_kind)
     shared_out = isinstance(validation, Real)
@@ -239,12 +242,12 @@ def train_network(  # noqa: PLR0913 - each is an option of the command
     _refuse_objective(objective, plan)
     how = _preset(preset, plan, found, settings, device)
     _refuse_epochs(keep_epochs, how)
+    swaps = _swaps(how, found, flip_pairs)
+    begun = folder.begun_with_weights if init is None else _init_digest(Path(init))
     apart, elsewhere, left_out = _apart(validation, groups, listing, asked, found)
     if len(everything.refs) > len(listing.refs):
         left_out = {"no target": len(everything.refs) - len(listing.refs)} | left_out
     gathered, pixels, plan = _gathered(listing, found, plan, how, apart, groups, seed, channels, workers)
-    folder = RunFolder(place)
-    begun = folder.begun_with_weights if init is None else None
     what = {
         "network": plan.as_json(),
         "preset": how.as_json(),
@@ -253,7 +256,7 @@ def train_network(  # noqa: PLR0913 - each is an option of the command
         "seed": seed,
         "images": gathered.digest,
         "validation": None if elsewhere is None else "source",
-        "init": begun if init is None else _init_digest(Path(init)),
+        "init": begun,
         "contents": gathered.content,
         "pairs": None if flip_pairs is None else [list(pair) for pair in flip_pairs],
     }
@@ -263,7 +266,7 @@ def train_network(  # noqa: PLR0913 - each is an option of the command
 
     crew = crew_here(device)
     run, classes, taken = made(
-        plan, how, objective, gathered, pixels, seed=seed, device=device, init=init, pairs=flip_pairs
+        plan, how, objective, gathered, pixels, swaps=swaps, seed=seed, device=device, init=init
     )
     if crew.leads:
         folder.begin(what, asked=asking(again, source, plan, how))
@@ -432,8 +435,18 @@ def _apart(
     return found, root_text(other.source.description), left_out
 
 
+def _swaps(preset: Preset, target: Target | None, pairs: Sequence[tuple[str, str]] | None) -> LabelSwaps:
+    """What the flips of an augmentation do to a target; who must say so is told before anything is decoded."""
+    return label_swaps(
+        augmentation_named(preset.augmentation),
+        names=target.names if target is not None and target.kind == "class" else (),
+        columns=() if target is None else (target.name,),
+        pairs=pairs,
+    )
+
+
 def _refuse_epochs(keep_epochs: Any, preset: Preset) -> None:
-    if isinstance(keep_epochs, str):
+    if isinstance(keep_epochs, str) or not all(isinstance(epoch, Integral) for epoch in keep_epochs):
         raise Refused(f"keep_epochs={keep_epochs!r}: numbers are wanted, as [0, 3, 10]")
     for epoch in keep_epochs:
         if not 0 <= epoch <= preset.epochs:
@@ -490,8 +503,6 @@ def _decoded(
         images, rows, left = in_memory(listing, seen, workers=workers)
         held = images
     else:
-        from boda.pixels.augment import augmentation_named
-
         short = round(plan.size[0] * _ROOM)
         augmentation = augmentation_named(preset.augmentation).sized(plan.size)
         whole = replace(seen, crop=None, resize=augmentation.short_side(short))

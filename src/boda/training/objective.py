@@ -1,5 +1,6 @@
 """Objectives of an autoencoder: how near the image must come, and what the network sees of it."""
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -32,13 +33,13 @@ class Objective:
         """
         if self.distance not in get_args(Distance):
             raise Refused(f"distance is {self.distance!r}; it can be {', '.join(get_args(Distance))}")
-        if not self.noise >= 0:
+        if not 0 <= self.noise < math.inf:
             raise Refused(f"noise={self.noise}: a standard deviation from 0, of pixels from 0 to 1")
         if not 0 <= self.masked < 1:
             raise Refused(f"masked={self.masked}: a share from 0 to below 1")
         if self.patch < 1:
             raise Refused(f"patch={self.patch}: a side in pixels from 1")
-        if not self.classes_weight >= 0:
+        if not 0 <= self.classes_weight < math.inf:
             raise Refused(f"classes_weight={self.classes_weight}: a number from 0")
 
     @property

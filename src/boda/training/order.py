@@ -28,3 +28,15 @@ def batches_in(rows: int, batch: int) -> int:
     """How many batches an epoch has."""
     full, rest = divmod(rows, batch)
     return max(1, full + (rest > 1))
+
+
+def smallest_batch(rows: int, batch: int) -> int:
+    """How many rows the smallest batch of an epoch has.
+
+    >>> smallest_batch(10, 4), smallest_batch(9, 4), smallest_batch(5, 4)
+    (2, 4, 5)
+    """
+    full, rest = divmod(rows, batch)
+    if rest > 1:
+        return rest
+    return batch if full > 1 else rows

@@ -7,6 +7,7 @@ from numbers import Real
 from typing import Any, Literal, TypeAlias, get_args
 
 from boda.errors import Refused
+from boda.keys import shown
 
 Curve: TypeAlias = Literal["constant", "steps", "plateau", "one-cycle", "cosine"]
 Optimiser: TypeAlias = Literal["sgd", "adam", "adamw"]
@@ -74,7 +75,9 @@ class Preset:
                 raise Refused(f"{name} is {value!r}; it must be a whole number from 1")
         for name in ("momentum", "label_smoothing", "warmup", "warmup_lr", "average"):
             value = getattr(self, name)
-            if value is not None and not (_is_number(value) and 0 <= value < 1):
+            if value is None and name == "average":
+                continue
+            if not (_is_number(value) and 0 <= value < 1):
                 raise Refused(f"{name} is {value!r}; it must be at least 0 and below 1")
         for name in ("lr", "clip"):
             value = getattr(self, name)
@@ -85,10 +88,15 @@ class Preset:
         drops = self.drops
         if not isinstance(drops, list | tuple) or any(not (_is_number(one) and 0 < one < 1) for one in drops):
             raise Refused(f"drops are {drops!r}; they are shares of all steps, between 0 and 1")
-        object.__setattr__(self, "drops", tuple(drops))
+        object.__setattr__(self, "drops", tuple(map(float, drops)))
+        for name in ("lr", "clip", "momentum", "weight_decay", "label_smoothing", "warmup", "warmup_lr", "average"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, float(getattr(self, name)))  # numpy's numbers are none of JSON's
         for name in ("nesterov", "decay_norms", "flat_warmup", "channels_last", "compiled"):
             if not isinstance(getattr(self, name), bool):
                 raise Refused(f"{name} is {getattr(self, name)!r}; it can be True or False")
+        if not isinstance(self.augmentation, str):
+            raise Refused(f"augmentation is {shown(str(self.augmentation))!r}; it must be a name, as of boda augment")
 
     def changed(self, **values: Any) -> "Preset":
         """The same but for these fields.
@@ -108,7 +116,13 @@ class Preset:
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> "Preset":
-        """The preset that `as_json` wrote; fields that came later are as if nobody had asked."""
+        """The preset that `as_json` wrote; fields that came later are as if nobody had asked.
+
+        Raises:
+            Refused: a field that this boda does not know.
+        """
+        if unknown := sorted(set(record) - {one.name for one in fields(cls)}):
+            raise Refused(f"preset with an unknown field {shown(unknown[0])!r}: written by a newer boda? Update boda")
         return cls(**{**record, "drops": tuple(record["drops"])})
 
 

@@ -11,11 +11,11 @@ from boda.encoders.opened import OpenNetwork
 from boda.errors import Refused
 from boda.evaluation.plain import as_plain
 from boda.evaluation.weighted import Floats
-from boda.explanations.baselines import Baseline
-from boda.explanations.checks.against import DRAWS, Against, against
-from boda.explanations.checks.deletion import STEPS, Curves, curves
+from boda.explanations.checks.against import Against, against, curves_by
+from boda.explanations.checks.deletion import Curves
 from boda.explanations.checks.randomised import similarity
-from boda.explanations.checks.regions import REGIONS, Places, at_regions
+from boda.explanations.checks.regions import Places, at_regions
+from boda.explanations.checks.settings import Settings
 from boda.explanations.heat import Heat
 from boda.explanations.score import Score
 
@@ -160,11 +160,7 @@ def checked(
     explain: Callable[[OpenNetwork], Heat],
     *,
     rng: np.random.Generator,
-    steps: int = STEPS,
-    draws: int = DRAWS,
-    regions: int | None = REGIONS,
-    baseline: Baseline = "blurred",
-    at_once: int = 64,
+    settings: Settings | None = None,
 ) -> Checks:
     """Check the maps of one method.
 
@@ -175,29 +171,14 @@ def checked(
         heat: its maps.
         explain: makes such maps of the same score and batch, at the same layer, of another network.
         rng: of random maps, random weights, and the order of equal pixels.
-        steps: of the curves. An image takes about 2 x (draws + 2) x steps passes.
-        draws: random maps an image.
-        regions: down and across, to which finer maps are averaged before pixels are put in order; None: no averages.
-        baseline: what hides pixels.
-        at_once: pictures at once; bounds memory.
+        settings: None: the usual ones.
 
     Raises:
         Refused: as of `curves`.
     """
     places = [(heat.maps.shape[1], heat.maps.shape[2])]
-    held = against(
-        opened,
-        score,
-        batch,
-        places,
-        rng=rng,
-        steps=steps,
-        draws=draws,
-        regions=regions,
-        baseline=baseline,
-        at_once=at_once,
-    )
-    return checked_against(opened, score, batch, heat, explain, held, rng=rng, at_once=at_once)
+    held = against(opened, score, batch, places, rng=rng, settings=settings)
+    return checked_against(opened, score, batch, heat, explain, held, rng=rng)
 
 
 def checked_against(
@@ -209,28 +190,17 @@ def checked_against(
     held: Against,
     *,
     rng: np.random.Generator,
-    at_once: int = 64,
 ) -> Checks:
     """Check the maps of one of several methods: `held` serves all of them; other arguments as of `checked`.
 
     Raises:
         Refused: `held` has no random maps as coarse as these, or as of `curves`.
     """
-    coarse = at_regions(heat, held.regions)
+    coarse = at_regions(heat, held.settings.regions)
     down, across = coarse.maps.shape[1:]
     if (down, across) not in held.chance:
         raise Refused(f"no random maps of {down} x {across} places to hold {heat.method} against: give these places")
-    shape = (batch.shape[2], batch.shape[3])
-    own = curves(
-        opened,
-        score,
-        batch,
-        coarse.at(shape),
-        rng=rng,
-        steps=held.steps,
-        baseline=held.baseline,
-        at_once=at_once,
-    )
+    own = curves_by(held.settings, opened, score, batch, coarse.at((batch.shape[2], batch.shape[3])), rng)
     alike, mirrored, notes = _likeness(heat, explain, held.untaught)
     gap = heat.gaps.get("completeness")
     moved = None if gap is None else heat.maps.astype(np.float64).sum(axis=(1, 2)) - gap

@@ -8,6 +8,7 @@ from PIL import Image
 
 from boda.keys import shown
 from boda.pictures.page import Block, Figure, Ranked, Section, Table, Words, data_uri
+from boda.pictures.wording import ABSENT
 from boda.pipelines.cluster import Clustered, cluster
 from boda.pipelines.demonstration.album import Album
 from boda.pipelines.embed import embed
@@ -98,12 +99,11 @@ def groups_section(found: Unlabelled, what: str) -> Section:
     )
     rows = []
     for one in record["clusterings"]:
-        halves, classes = one["stability"]["found"]["halves"], one["classes"]
-        agreement = classes["agreement"]["ari"]
+        agreement = one["classes"]["agreement"]["ari"]
         rows.append(
             (
                 f"{one['k']}",
-                f"{halves['mean']:.2f} ({halves['low']:.2f} to {halves['high']:.2f})",
+                _halves(one["stability"]),
                 "yes" if one["supported"] else "no",
                 f"{agreement['value']:.2f} ({agreement['low']:.2f} to {agreement['high']:.2f})",
             )
@@ -123,6 +123,14 @@ def groups_section(found: Unlabelled, what: str) -> Section:
         pictures = [album.picture(key, side=96) for key in typical]
         blocks.append(Ranked(album.picture(typical[0], f"group {number}", side=128), pictures[1:]))
     return Section("Groups, without labels", blocks)
+
+
+def _halves(stability: Any) -> str:
+    """How far two halves of the images agree; nothing where they are too few to be cut in two."""
+    if stability is None:
+        return ABSENT
+    halves = stability["found"]["halves"]
+    return f"{halves['mean']:.2f} ({halves['low']:.2f} to {halves['high']:.2f})"
 
 
 def map_section(found: Unlabelled) -> Section:

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from boda.arrays import Pixels
-from boda.explanations.heat import Heat
+from boda.explanations.heat import Heat, Map
 from boda.explanations.methods import method_named
 from boda.keys import shown
 from boda.pictures.explanation import Mapped, Row
 from boda.pictures.explanation_page import Explained, embedded
-from boda.pictures.heat import Scale, heated, limits_of, overlay
+from boda.pictures.fine_maps import readable
+from boda.pictures.heat import Scale, heated, overlay
 from boda.pictures.wording import number
 from boda.pipelines.explaining.making import Made
 from boda.pipelines.explaining.subjects import Subjects
@@ -30,20 +31,18 @@ class Shown:
 
     method: str
     title: str
-    heat: Heat
-    place: int
-    """In the heat."""
+    drawn: Map
+    """(y, x): the map, or where it is too fine for the eye what is drawn of it."""
     scale: Scale
     about: tuple[str, ...]
     """The score."""
     checks: tuple[str, ...]
     """The verdict first; () where there are none."""
 
-    def map(self, shape: tuple[int, int]) -> np.ndarray:
+    def map(self, shape: tuple[int, int]) -> Map:
         """(h, w) as the network saw the image."""
-        one = Heat(self.heat.method, "", self.heat.maps[self.place][None], np.zeros(1), "", self.heat.signed)
-        found: np.ndarray = one.at(shape)[0]
-        return found
+        one: Map = Heat(self.method, "", self.drawn[None], np.zeros(1), "", self.scale.signed).at(shape)[0]
+        return one
 
 
 def upright(subjects: Subjects, place: int, spec: PixelSpec) -> Pixels:
@@ -58,13 +57,13 @@ def maps_by_image(made: Sequence[Made], count: int, opacity: float) -> list[list
     alone = len({id(one.group) for one in made}) == 1
     for one in made:
         for heat in one.heats:
-            shared = Scale(limits_of([heat.maps], heat.signed), heat.unit, heat.signed, opacity) if alone else None
+            fine = readable(heat.maps, signed=heat.signed)
+            shared = fine.scale(heat.unit, opacity=opacity) if alone else None
             for place, row in enumerate(one.group.rows):
-                own = heat.maps[place]
-                scale = shared or Scale(limits_of([own], heat.signed), heat.unit, heat.signed, opacity)
+                scale = shared or fine.scale(heat.unit, place, opacity=opacity)
                 title = method_named(one.method).title if len(one.heats) == 1 else heat.method
                 checks = () if one.checks is None else tuple(one.checks.words(place))
-                found[row].append(Shown(one.method, title, heat, place, scale, _about(one, place), checks))
+                found[row].append(Shown(one.method, title, fine.maps[place], scale, _about(one, place), checks))
     return found
 
 

@@ -12,6 +12,7 @@ from boda.errors import Refused
 from boda.explanations.baselines import NamedBaseline
 from boda.explanations.checks.against import Against, against
 from boda.explanations.checks.checked import Checks, checked_against
+from boda.explanations.checks.settings import Settings
 from boda.explanations.heat import Heat
 from boda.explanations.methods import explained_each, method_named
 from boda.pipelines.explaining.scoring import Group
@@ -122,7 +123,7 @@ def check_of(
     return checked_against(
         subjects.network, group.score, batch, heat,
         lambda network: maps_by(method, network, group, batch, how, layer)[0],
-        held, rng=rng, at_once=how.at_once,
+        held, rng=rng,
     )  # fmt: skip
 
 
@@ -130,7 +131,8 @@ def held_against(subjects: Subjects, group: Group, batch: torch.Tensor, heats: I
     """What all maps of a group are held against: random maps as coarse as each, a blob in the middle."""
     places = [(one.maps.shape[1], one.maps.shape[2]) for one in heats]
     rng = np.random.default_rng([how.seed, *group.rows])
-    return against(subjects.network, group.score, batch, places, rng=rng, at_once=how.at_once)
+    settings = Settings(at_once=how.at_once)
+    return against(subjects.network, group.score, batch, places, rng=rng, settings=settings)
 
 
 def _checks(

@@ -13,19 +13,16 @@ from torch import Tensor
 from boda.arrays import Pixels, StoredFeatures
 from boda.encoders.opened import OpenNetwork
 from boda.encoders.opened import opened as open_network
-from boda.encoders.registry import encoders_for, load_encoder
-from boda.errors import NotFound, Refused
+from boda.encoders.registry import encoders_for
+from boda.errors import Refused
 from boda.explanations.passes import blocks
 from boda.heads.head import Head
-from boda.keys import from_text, shown
-from boda.pipelines.searching.examples import encoder_of, key_of
-from boda.pipelines.thumbnails import seen, source_of
-from boda.pipelines.together import together
+from boda.keys import shown
+from boda.pipelines.explaining.images import Chosen, files, images_of, loaded, read, rows_of_workspace
+from boda.pipelines.searching.examples import encoder_of, rows_of
 from boda.recipe import Recipe
 from boda.sources.base import ImageRef, Source
-from boda.unreadable import Unreadable
 from boda.workspace.features import FeatureSet
-from boda.workspace.where import rows_where
 from boda.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -99,23 +96,10 @@ def in_workspace(
             network of torch.
     """
     features = workspace.features(recipe)
-    source = source_of(workspace)
-    if source is None:
-        raise Refused(f"{workspace.path}: the images are not there: say where with boda info W --source")
-    place = {key: number for number, key in enumerate(features.keys)}
-    keys, of = _chosen(workspace, place, row, where, limit, rng)
+    source = images_of(workspace)
+    chosen = rows_of_workspace(workspace, source, features, limit=limit, rng=rng, row=row, where=where)
     made = encoder_of(features.recipe, encoder, weights, device)()
-    network = open_network(made)
-    refs = workspace.refs(keys)
-    pixels, unseen = _seen(source, [refs[key] for key in keys], keys, network.recipe)
-    kept = [key for key in keys if key not in unseen]
-    if not kept:
-        raise Refused(f"no image can be read any more: {shown(keys[0])}: {unseen[keys[0]]}")
-    stored = features.array[[place[key] for key in kept]]
-    return Subjects(
-        tuple(kept), tuple(refs[key] for key in kept), pixels, source, made, network, workspace, features, stored, of,
-        unseen,
-    )  # fmt: skip
+    return _subjects(chosen, made, workspace, features)
 
 
 def of_files(
@@ -138,63 +122,32 @@ def of_files(
         if not head.recipes:
             raise Refused(f"head {shown(head.name)!r} takes columns only: there is no image to explain it by")
         made = encoders_for(head.recipes, encoder, weights=weights, device=device)[0]
-    elif encoder is None or isinstance(encoder, str):
-        made = load_encoder(encoder or "auto", weights=weights, device=device)
     else:
-        made = encoder
-    network = open_network(made)
-    source = together(given)
-    found = [entry for entry in source.entries() if isinstance(entry, ImageRef)]
-    if not found:
-        raise Refused(f"no images in {', '.join(shown(os.fspath(one)) for one in given)}")
-    refs = [found[place] for place in _drawn(len(found), limit, rng)]
-    keys = [one.key for one in refs]
-    pixels, unseen = _seen(source, refs, keys, network.recipe)
-    kept = [one for one in refs if one.key not in unseen]
-    if not kept:
-        raise Refused(f"{shown(keys[0])}: {unseen[keys[0]]}")
+        made = loaded(encoder, weights, device)
+    return _subjects(files(given, limit=limit, rng=rng), made, None, None)
+
+
+def _subjects(
+    chosen: Chosen, encoder: "Encoder", workspace: Workspace | None, features: FeatureSet | None
+) -> Subjects:
+    """The network and the pixels of those that can be read.
+
+    Raises:
+        Refused: none can, or the encoder is no network of torch.
+    """
+    network = open_network(encoder)
+    assert network.recipe.pixels is not None
+    pixels, unseen = read(chosen, network.recipe.pixels)
+    refs = tuple(one for one in chosen.refs if one.key not in unseen)
+    if not refs:
+        key = chosen.refs[0].key
+        again = "" if workspace is None else "no image can be read any more: "
+        raise Refused(f"{again}{shown(key)}: {unseen[key]}")
+    keys = tuple(one.key for one in refs)
+    stored: StoredFeatures | None = None
+    if workspace is not None and features is not None:
+        rows = rows_of(workspace, features, keys)
+        stored = features.array[[rows[key] for key in keys]]
     return Subjects(
-        tuple(one.key for one in kept), tuple(kept), pixels, source, made, network, None, None, None, len(found), unseen
+        keys, refs, pixels, chosen.source, encoder, network, workspace, features, stored, chosen.of, unseen
     )
-
-
-def _chosen(
-    workspace: Workspace,
-    place: Mapping[str, int],
-    row: Sequence[str],
-    where: str | None,
-    limit: int,
-    rng: np.random.Generator,
-) -> tuple[list[str], int]:
-    if row:
-        keys = [key_of(workspace, one) for one in row]
-        lacking = [key for key in keys if key not in place]
-        if lacking:
-            raise Refused(f"{shown(lacking[0])} has no features: it is quarantined or not embedded yet")
-        return list(dict.fromkeys(keys)), len(keys)
-    among = list(place)
-    if where is not None:
-        table = workspace.frame()
-        met = {from_text(key) for key in table["key"].filter(rows_where(table, where)).to_pylist()}
-        among = [key for key in among if key in met]
-        if not among:
-            raise NotFound(f"no image with features meets {where!r}")
-    return [among[one] for one in _drawn(len(among), limit, rng)], len(among)
-
-
-def _drawn(count: int, limit: int, rng: np.random.Generator) -> list[int]:
-    """All, in order; or so many of them at random, in order."""
-    if count <= limit:
-        return list(range(count))
-    return sorted(rng.choice(count, limit, replace=False).tolist())
-
-
-def _seen(
-    source: Source, refs: Sequence[ImageRef], keys: Sequence[str], recipe: Recipe
-) -> tuple[Pixels, dict[str, str]]:
-    assert recipe.pixels is not None
-    found = dict(zip(keys, seen(source, refs, recipe.pixels), strict=True))
-    unseen = {key: str(one) for key, one in found.items() if isinstance(one, Unreadable)}
-    good = [one for one in found.values() if not isinstance(one, Unreadable)]
-    h, w = recipe.pixels.shape
-    return np.stack(good) if good else np.zeros((0, h, w, 3), np.uint8), unseen

@@ -75,7 +75,7 @@ def report(
 
 def _blocks(finding: Finding, pictures: Mapping[str, Image.Image | str]) -> list[Block]:
     blocks: list[Block] = [Words(f"{len(finding.images):,} of {finding.judged:,} images. {_told(finding)}")]
-    blocks += [Words(shown(note).capitalize() + ".") for note in finding.notes]
+    blocks += [Words(f"{shown(note[:1].upper() + note[1:])}.") for note in finding.notes]
     first = finding.images[:MOST]
     blocks.append(Gallery([_picture(one, pictures[one.key]) for one in first], large=True))
     if len(finding.images) > len(first):

@@ -18,7 +18,8 @@ from boda.pipelines.places import folder_beside
 from boda.pipelines.tables import write_table
 from boda.pipelines.thumbnails import source_of, thumbnails
 from boda.recipe import Recipe
-from boda.workspace.atomic import write_whole
+from boda.sources.walking import is_workspace
+from boda.workspace.atomic import TEMPORARY, write_whole
 from boda.workspace.workspace import Workspace
 
 MOST = 60
@@ -35,7 +36,7 @@ def folder_for(workspace: Workspace, to: str | os.PathLike[str] | None, *, force
 
     Raises:
         NotFound: the folder above is not there.
-        Refused: it is a file, or holds something that no inspection wrote, without `force`.
+        Refused: it is a file or a workspace, or holds something that no inspection wrote, without `force`.
     """
     if to is None:
         folder = folder_beside(workspace.path, "inspect")
@@ -45,7 +46,10 @@ def folder_for(workspace: Workspace, to: str | os.PathLike[str] | None, *, force
             raise NotFound(f"{shown(str(folder.parent))}: no such folder to write into; make it first")
         if folder.exists() and not folder.is_dir():
             raise Refused(f"{shown(str(folder))}: is a file; an inspection is written as a folder")
-    others = {one.name for one in folder.iterdir()} - set(_written_before(folder)) if folder.is_dir() else set()
+        if is_workspace(os.fsencode(folder)):
+            raise Refused(f"{shown(str(folder))}: is a workspace; give another folder")
+    there = {one.name for one in folder.iterdir()} if folder.is_dir() else set()
+    others = {name for name in there - set(_written_before(folder)) if not TEMPORARY.fullmatch(name)}
     if others and not force:
         raise Refused(
             f"{shown(str(folder))}: holds {shown(min(others))}, which no inspection wrote; give --force, or --to "
@@ -64,7 +68,8 @@ def write_inspection(
 ) -> None:
     """Write everything; sheets of an earlier inspection whose finding is no longer there go.
 
-    The record comes last, with the names of all files: a folder without it is no inspection.
+    The record is begun first, with the names of all files, so that a stop leaves nothing here that the next inspection
+    takes for somebody else's; what was found is in it last.
 
     Raises:
         DecoderBroken: decoders die on everything here.
@@ -73,7 +78,9 @@ def write_inspection(
     pictures = _pictures(workspace, findings, recipe)
     sheets = {finding.name: f"{finding.name.replace(' ', '-')}.png" for finding in findings if finding.images}
     names = sorted([RECORD, TABLE, PAGE, *sheets.values()])
-    for name in {*_written_before(folder)} - set(names):
+    before = _written_before(folder)
+    _write_record(folder, {}, sorted({*names, *before}))
+    for name in {*before} - set(names):
         (folder / name).unlink(missing_ok=True)
     for finding in findings:
         if finding.images:
@@ -81,6 +88,10 @@ def write_inspection(
     schema = table_schema()
     write_table(folder / TABLE, schema, batches(findings, schema))
     write_page(report(workspace, record, findings, pictures), folder / PAGE)
+    _write_record(folder, record, names)
+
+
+def _write_record(folder: Path, record: Mapping[str, Any], names: Sequence[str]) -> None:
     data = json.dumps(dict(record) | {"made_by": MARK, "files": names}, indent=1, allow_nan=False).encode()
     write_whole(folder / RECORD, lambda file: file.write(data))
 

@@ -16,19 +16,16 @@ from boda.encoders.opened import opened as open_network
 from boda.encoders.registry import encoder_for, encoder_names, is_our_own, load_encoder
 from boda.errors import NotFound, Refused
 from boda.keys import shown
-from boda.maps.faithful import rows_looked_at
 from boda.pipelines.decoded import cores, decoded
-from boda.pipelines.places import existing_file, opened
+from boda.pipelines.explaining.images import Chosen, files, images_of, loaded, read_again, read_file, rows_of_workspace
+from boda.pipelines.places import opened
 from boda.pipelines.run.meter import OnProgress, Progress
-from boda.pipelines.searching.examples import key_of, ref_of
-from boda.pipelines.thumbnails import seen, source_of
-from boda.pipelines.together import together
+from boda.pipelines.searching.examples import key_of
+from boda.pipelines.thumbnails import source_of
 from boda.pixels.spec import PixelSpec
 from boda.recipe import Recipe
-from boda.sources.base import ImageRef, Source
-from boda.sources.single import SingleFile
+from boda.sources.base import ImageRef
 from boda.sources.walking import is_workspace
-from boda.unreadable import Unreadable
 from boda.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -42,17 +39,21 @@ Into: TypeAlias = "str | os.PathLike[str] | Workspace | Encoder"
 class Collection:
     """Images that stream by as the network sees them."""
 
-    source: Source
-    refs: tuple[ImageRef, ...]
-    """Those that are looked at."""
-    every: Mapping[str, ImageRef]
-    """By key, where the source alone knows them; of a workspace none."""
-    of: int
-    """Images that there were to choose from."""
+    chosen: Chosen
     spec: PixelSpec
     progress: OnProgress
     unseen: dict[str, str] = field(default_factory=dict)
     """Why images could not be looked at, by key; filled as they pass."""
+
+    @property
+    def refs(self) -> tuple[ImageRef, ...]:
+        """Those that are looked at."""
+        return self.chosen.refs
+
+    @property
+    def of(self) -> int:
+        """Images that there were to choose from."""
+        return self.chosen.of
 
     def pages(self) -> Iterator[tuple[tuple[ImageRef, ...], Pixels]]:
         """Up to 32 images at a time, in order, and their pixels (n, h, w, 3); those that cannot be read are left out.
@@ -61,7 +62,7 @@ class Collection:
             DecoderBroken: decoders die on everything here.
         """
         done = 0
-        for page in decoded(self.source, self.refs, self.spec, workers=max(1, min(cores(), len(self.refs)))):
+        for page in decoded(self.chosen.source, self.refs, self.spec, workers=max(1, min(cores(), len(self.refs)))):
             good = [row for row, verdict in enumerate(page.verdicts) if verdict is None]
             pairs = zip(page.refs, page.verdicts, strict=True)
             self.unseen.update({ref.key: str(verdict) for ref, verdict in pairs if verdict is not None})
@@ -82,7 +83,7 @@ class Collection:
         Raises:
             Refused: one can no longer be read.
         """
-        return [_readable(one, ref.key) for one, ref in zip(seen(self.source, refs, self.spec), refs, strict=True)]
+        return read_again(self.chosen.source, refs, self.spec)
 
     @property
     def words(self) -> str:
@@ -130,8 +131,7 @@ class Inside:
             Refused: there is none.
         """
         if self.collection is None and self.workspace is not None:
-            place = self.workspace.path
-            raise Refused(f"{place}: the images are not there: say where with boda info {place} --source")
+            images_of(self.workspace)
         if self.collection is None:
             raise Refused(f"{kind} needs images to look at: give a workspace, or a folder of images with an encoder")
         return self.collection
@@ -151,10 +151,8 @@ class Inside:
         key = self._key(asked)
         assert self.network.recipe.pixels is not None
         if key is None or there is None:
-            file = SingleFile.at(os.fspath(existing_file(asked)))
-            (pixels,) = seen(file, [ref_of(file)], self.network.recipe.pixels)
-            return Seen(asked, _readable(pixels, asked), None)
-        ref = there.every[key] if self.workspace is None else self.workspace.ref(key)
+            return Seen(asked, read_file(asked, self.network.recipe.pixels), None)
+        ref = there.chosen.every[key] if self.workspace is None else self.workspace.ref(key)
         return Seen(key, there.again([ref])[0], key)
 
     def _key(self, asked: str) -> str | None:
@@ -166,7 +164,7 @@ class Inside:
                 if Path(asked).is_file():
                     return None
                 raise
-        return asked if self.collection is not None and asked in self.collection.every else None
+        return asked if self.collection is not None and asked in self.collection.chosen.every else None
 
 
 def given(
@@ -215,9 +213,9 @@ def given(
             f"{shown(place)}: no workspace, no images and no encoder of this name"
             + (f". Near: {', '.join(near)}" if near else "")
         )
-    if encoder is None or isinstance(encoder, str):
-        encoder = load_encoder(encoder or "auto", weights=weights, device=device)
-    return Inside(_network(encoder), encoder.recipe, encoder, None, _of_source(place, encoder, limit, rng, progress))
+    made = loaded(encoder, weights, device)
+    there = _collection(files([place], limit=limit, rng=rng), made, progress)
+    return Inside(_network(made), made.recipe, made, None, there)
 
 
 def _network(encoder: "Encoder") -> OpenNetwork:
@@ -244,25 +242,10 @@ def _of_workspace(
     source = source_of(workspace)
     if source is None:
         return None
-    keys = workspace.features(recipe).keys
-    drawn = [keys[row] for row in rows_looked_at(len(keys), rng, most=limit).tolist()]
+    chosen = rows_of_workspace(workspace, source, workspace.features(recipe), limit=limit, rng=rng)
+    return _collection(chosen, encoder, progress)
+
+
+def _collection(chosen: Chosen, encoder: "Encoder", progress: OnProgress) -> Collection:
     assert encoder.recipe.pixels is not None
-    return Collection(source, tuple(workspace.refs(drawn).values()), {}, len(keys), encoder.recipe.pixels, progress)
-
-
-def _of_source(
-    place: str, encoder: "Encoder", limit: int, rng: np.random.Generator, progress: OnProgress
-) -> Collection:
-    source = together([place])
-    refs = [entry for entry in source.entries() if isinstance(entry, ImageRef)]
-    if not refs:
-        raise Refused(f"no images in {shown(place)}")
-    drawn = tuple(refs[row] for row in rows_looked_at(len(refs), rng, most=limit).tolist())
-    assert encoder.recipe.pixels is not None
-    return Collection(source, drawn, {one.key: one for one in refs}, len(refs), encoder.recipe.pixels, progress)
-
-
-def _readable(pixels: Pixels | Unreadable, name: str) -> Pixels:
-    if isinstance(pixels, Unreadable):
-        raise Refused(f"{shown(name)} cannot be read: {pixels}")
-    return pixels
+    return Collection(chosen, encoder.recipe.pixels, progress)

@@ -25,6 +25,7 @@ from boda.pipelines.clusters.keeping import load_clustering
 from boda.pipelines.maps.keeping import KeptMap
 from boda.pipelines.places import folder_beside, place_for
 from boda.pipelines.thumbnails import source_of, thumbnails
+from boda.sources.walking import is_workspace
 from boda.workspace.atomic import write_whole
 from boda.workspace.workspace import Workspace
 
@@ -65,8 +66,10 @@ def where(workspace: Workspace, name: str, to: str | os.PathLike[str] | None, *,
 
     Raises:
         NotFound: a folder is not there.
-        Refused: something else is there.
+        Refused: something else is there, or it is a workspace.
     """
+    if to is not None and is_workspace(os.fsencode(to)):
+        raise Refused(f"{shown(os.fspath(to))}: is a workspace; give a page, or another folder")
     if to is None or Path(to).is_dir():
         page = (folder_beside(workspace.path, "map") if to is None else Path(to)) / f"{name}.html"
     else:
@@ -101,7 +104,7 @@ def colouring_of(workspace: Workspace, colour: str | None) -> Column | None:
         values = columns.numbers(table, colour)
         kinds = np.unique(values[np.isfinite(values)])
         if colour in table.column_names and len(kinds) <= _FEW and (kinds == np.round(kinds)).all():
-            names = [None if np.isnan(value) else str(int(value)) for value in values]
+            names = [str(int(value)) if np.isfinite(value) else None for value in values]
             return Column(colour, dict(zip(keys, names, strict=True)), numbers=False)
         return Column(colour, dict(zip(keys, values.tolist(), strict=True)), numbers=True)
     return Column(colour, dict(zip(keys, columns.texts(table, colour).tolist(), strict=True)), numbers=False)
@@ -241,7 +244,7 @@ def _thumbnails(workspace: Workspace, kept: KeptMap) -> tuple[list[Image.Image],
         notes.append(f"The page has thumbnails of {PICTURED:,} of the {n:,} images, drawn at random.")
     refs = workspace.refs([kept.keys[row] for row in rows])
     small: list[Image.Image] = []
-    for row, one in zip(rows, thumbnails(source, list(refs.values()), SIDE), strict=True):
+    for row, one in zip(rows, thumbnails(source, list(refs.values()), SIDE, workspace.recipe(kept.recipe)), strict=True):
         if isinstance(one, Image.Image):
             pictured[row] = len(small)
             small.append(one)

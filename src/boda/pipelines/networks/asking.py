@@ -32,7 +32,8 @@ def asking(given: Mapping[str, Any], source: Any, plan: NetworkPlan, preset: Pre
     """
     objective, validation = given["objective"] or Objective(), given["validation"]
     return {
-        **{name: given[name] for name in ("net", "target", "target_kind", "groups", "seed")},
+        **{name: given[name] for name in ("net", "target", "target_kind", "groups")},
+        "seed": int(given["seed"]),
         "source": _place(source),
         "preset": preset.as_json(),
         "objective": objective.as_json(),

@@ -18,6 +18,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -50,6 +51,23 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    def check(self) -> None:
+        """Find out before anything is computed whether a run may be here.
+
+        Raises:
+            NotFound: the folder above is not there.
+            Refused: things that are no run are here, or nothing can be written.
+            Damaged: the record of the run that is here cannot be read.
+        """
+        if not self.path.parent.is_dir():
+            raise NotFound(f"{shown(str(self.path.parent))}: no such folder to write into; make it first")
+        there = self.path.exists()
+        if there and self.record() is None and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise Refused(f"{shown(str(self.path))}: is there already and is no run; give another --to")
+        place = self.path if there else self.path.parent
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise Refused(f"{shown(str(place))}: nothing can be written here; give another --to")
+
     def begin(self, record: Mapping[str, Any], *, asked: Mapping[str, Any] | None = None) -> None:
         """Say what is trained here, or find that it is the same.
 
@@ -61,15 +79,12 @@ class RunFolder:
             asked: plain JSON, with which the same can be asked for again.
 
         Raises:
-            NotFound: the folder above is not there.
-            Refused: another run is here, or things that are no run.
+            NotFound, Refused, Damaged: as `check`.
+            Refused: another run is here.
         """
-        if not self.path.parent.is_dir():
-            raise NotFound(f"{shown(str(self.path.parent))}: no such folder to write into; make it first")
+        self.check()
         there = self.record()
         if there is None:
-            if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-                raise Refused(f"{shown(str(self.path))}: is there already and is no run; give another --to")
             self.path.mkdir(exist_ok=True)
             self._write(RUN, _text(record if asked is None else {**record, "asked": asked}))
             return

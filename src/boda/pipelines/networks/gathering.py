@@ -1,18 +1,15 @@
-"""Gathering: a source or a workspace becomes images in memory or on disk, with their targets, in two parts."""
+"""Gathering: a source or a workspace becomes images in memory or on disk, with their targets."""
 
 import hashlib
-import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from boda.arrays import Pixels
 from boda.errors import NotFound, NothingEmbedded, Refused
-from boda.evaluation.folds import split, strata_of
 from boda.heads import columns
 from boda.heads.asking import Asked, read_target
 from boda.heads.inputs import Rows
@@ -34,10 +31,6 @@ LARGEST = 4 << 30
 _MOST_SHARED = 0.05
 """Of the images that choose the best epoch, at most this share may be learned from too: collections hold a few copies
 of their own, a folder that is given twice holds nothing else."""
-_FOLDS = 20
-"""The finest parts that a share of the rows is made of."""
-_ROUNDING = 1e-6
-"""Of a share: a tenth in float32 is a tenth."""
 _LEAST_SIDE = 0.25
 """Of the side that the network sees: what is enlarged from less shows nothing."""
 
@@ -269,59 +262,6 @@ def known_elsewhere(
     except (NotFound, Refused) as error:
         raise type(error)(f"validation: {error}") from error
     return listing.take(rows), known
-
-
-def divided(
-    target: Target | None, rows: int, *, share: float, groups: Sequence[Any] | None, seed: int
-) -> tuple[Rows, Rows]:
-    """Training and validation rows; classes in equal shares, groups whole.
-
-    Args:
-        target: of these rows.
-        rows: how many.
-        share: of the validation rows, above 0, at most 0.5: so many at most, of few rows two at the least.
-        groups: rows that agree here stay together.
-        seed: of the division.
-
-    Raises:
-        Refused: the share makes no sense, or there are too few rows or groups.
-    """
-    share = share_of(share)
-    if rows < 4:
-        raise Refused(f"{rows} images are too few: some must be learned from, others tested on")
-    strata = None
-    if target is not None:
-        strata = strata_of(target.kind, target.values, levels=target.levels)
-    numbered = None if groups is None else np.unique(np.array([str(one) for one in groups]), return_inverse=True)[1]
-    units = rows if numbered is None else len(np.unique(numbered))
-    held, folds = _parts(share, min(rows // 2, units))
-    if units < 2 or (units < rows // 2 and held > (share + _ROUNDING) * folds):
-        raise Refused(f"{units} groups are too few to keep {share:.0%} of the rows apart")
-    found = split(rows, folds=folds, strata=strata, groups=numbered, rng=np.random.default_rng([seed, 12]))
-    return np.flatnonzero(found >= held), np.flatnonzero(found < held)
-
-
-def share_of(share: Any) -> float:
-    """Of the rows, those that choose the best epoch.
-
-    Raises:
-        Refused: it is none.
-    """
-    if isinstance(share, bool) or not isinstance(share, Real) or not 0 < float(share) <= 0.5:
-        raise Refused(f"validation={share}: it must be a share above 0, at most 0.5")
-    return float(share)
-
-
-def _parts(share: float, most: int) -> tuple[int, int]:
-    """How many of how many equal parts come nearest to a share from below; 1 of as many as there can be, else.
-
-    >>> _parts(0.1, 500), _parts(0.3, 500), _parts(0.4, 500), _parts(0.01, 500), _parts(0.1, 4)
-    ((1, 10), (3, 10), (2, 5), (1, 100), (1, 4))
-    """
-    finest = min(max(_FOLDS, math.ceil(1 / share - _ROUNDING)), max(2, most))
-    held = {folds: int((share + _ROUNDING) * folds) for folds in range(2, finest + 1)}
-    folds = max(held, key=lambda one: (round(held[one] / one, 9), -one))
-    return (held[folds], folds) if held[folds] else (1, finest)
 
 
 def in_memory(listing: Listing, spec: PixelSpec, *, workers: int | None = None) -> tuple["Images", Rows, Listing]:

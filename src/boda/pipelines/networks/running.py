@@ -21,13 +21,14 @@ from boda.pipelines.networks.gathering import Gathered
 from boda.pipelines.run.meter import OnProgress, Progress
 from boda.pipelines.run.stopping import stop_on_signals
 from boda.pixels.augment import augmentation_named
-from boda.pixels.augmenting.labels import label_swaps
+from boda.pixels.augmenting.labels import LabelSwaps
 from boda.pixels.spec import PixelSpec
 from boda.training.corruption import spoilt
 from boda.training.crew import crew_here
 from boda.training.data import HeldRows, TrainingRows
 from boda.training.loop import Run, Watch, averaged, train, validate
 from boda.training.objective import Objective
+from boda.training.order import smallest_batch
 from boda.training.preset import Preset
 from boda.training.state import State
 from boda.training.tasks import Classes, Number, Reconstruction, Shares, Task, tensor_of
@@ -52,10 +53,10 @@ def made(
     gathered: Gathered,
     pixels: PixelSpec,
     *,
+    swaps: LabelSwaps,
     seed: int,
     device: str,
     init: Any = None,
-    pairs: Sequence[tuple[str, str]] | None = None,
 ) -> tuple[Run, tuple[str, ...], Taken | None]:
     """The run as it begins, its classes, and what it took over from another.
 
@@ -63,22 +64,22 @@ def made(
 
     Raises:
         NotFound, Refused, Damaged: as `begin_as`.
-        Refused: a flip changes what the target says, or batches are too small for the norms.
+        Refused: batches are too small for the norms, or for the processes.
     """
     crew = crew_here(device)
     place = find_device(device) if crew.accelerator is None else crew.accelerator.device
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = build(plan)
-    _refuse_single(network, preset.batch // crew.size)
+    _refuse_small_batches(network, smallest_batch(len(gathered.training), preset.batch), crew.size)
     taken = None if init is None else begin_as(network, plan, Path(init))
+    task, targets, classes = _task(gathered.target, gathered.training, objective, len(gathered.names))
+    if _learns_classes_alone(plan, task):
+        network.get_submodule("decoder").requires_grad_(requires_grad=False)  # processes wait for gradients of all else
     network = network.to(place)
     if preset.channels_last:
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    task, targets, classes = _task(gathered.target, gathered.training, objective, len(gathered.names))
     augmentation = augmentation_named(preset.augmentation).sized(plan.size)
-    columns = () if gathered.target is None else (gathered.target.name,)
-    swaps = label_swaps(augmentation, names=classes, columns=columns, pairs=pairs)
     training = TrainingRows(
         gathered.images,
         targets[torch.from_numpy(gathered.training)],
@@ -235,10 +236,12 @@ def _bring_back(run: Run, folder: RunFolder, state: State, keep: Callable[..., N
     keep(best, read_weights(file))
 
 
-def _refuse_single(network: nn.Module, batch: int) -> None:
-    """A norm has no deviation of one number."""
-    if batch == 1 and getattr(network, "window", 0) == 1:
-        raise Refused("a batch of 1 image, whose last map is one pixel: give --batch 2, or a larger --size")
+def _refuse_small_batches(network: nn.Module, smallest: int, processes: int) -> None:
+    """Each process needs a row of every batch, and a norm has no deviation of one number."""
+    if smallest < processes:
+        raise Refused(f"the last batch of an epoch has {smallest} rows for {processes} processes: give another --batch")
+    if smallest // processes == 1 and getattr(network, "window", 0) == 1:
+        raise Refused("a batch of 1 image, whose last map is one pixel: give another --batch, or a larger --size")
 
 
 def _refuse_lost_epochs(folder: RunFolder, state: State, keep_epochs: Sequence[int]) -> None:
@@ -304,9 +307,14 @@ def _task(
     return Number(float(known.mean()), float(known.std()) or 1.0), targets, ()
 
 
+def _learns_classes_alone(plan: NetworkPlan, task: Task) -> bool:
+    """Whether it is an autoencoder that gives no images back."""
+    return plan.is_autoencoder and isinstance(task, Classes)
+
+
 def _forward(plan: NetworkPlan, task: Task) -> Callable[[Any, Tensor], Any]:
     """Of an autoencoder that learns classes only the encoder and its classifier."""
-    if plan.is_autoencoder and isinstance(task, Classes):
+    if _learns_classes_alone(plan, task):
         return lambda network, images: network.classifier(network.encode(images))
     return lambda network, images: network(images)
 

@@ -32,8 +32,9 @@ from boda.heads.votes import concentrations_of
 from boda.models.plan import EncoderPlan
 from boda.models.tuned import LinearHead, Tuned
 from boda.pipelines.heads.material import Material, learner_of
+from boda.pipelines.networks.dividing import divided, share_of
 from boda.pipelines.networks.folder import RunFolder
-from boda.pipelines.networks.gathering import Gathered, divided, share_of
+from boda.pipelines.networks.gathering import Gathered
 from boda.pipelines.networks.running import door_of, go_on
 from boda.pipelines.networks.trained_head import facts_of
 from boda.pipelines.run.meter import OnProgress
@@ -205,15 +206,20 @@ def record_of(subject: Subject, how: How, gathered: Gathered) -> dict[str, Any]:
     }
 
 
-def refuse_untunable(subject: Subject, how: How) -> None:
-    """Find out before anything is written whether a network can be tuned so.
+def refuse_untunable(subject: Subject, how: How, folds: npt.NDArray[np.int64] | None) -> None:
+    """Find out before anything is written whether a network can be tuned so, on all rows and on those of each fold.
 
     Raises:
-        Refused: a flip changes what a target or a column says, or no layer is called so.
+        Refused: a flip changes what a target or a column says, no layer is called so, the decay is no share, or there
+            are too few rows.
     """
     _swaps(subject, how)
     network = subject.network()
-    frozen_parameters(network.module, _layers(network, subject.pixels), how.freeze)
+    layers = _layers(network, subject.pixels)
+    layers.scales(how.layer_decay)
+    frozen_parameters(network.module, layers, how.freeze)
+    for fold in () if folds is None else range(int(folds.max()) + 1):
+        division(subject, how, np.flatnonzero(folds != fold))
 
 
 def _digest_of(material: Material) -> str:
