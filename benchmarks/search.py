@@ -10,6 +10,7 @@ times; the median is reported, with what it needs before the first query. Answer
 import argparse
 import json
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -29,7 +30,7 @@ Ask = Callable[[Rows], Rows]
 
 
 def main() -> None:
-    """Print one JSON object."""
+    """Print one JSON object; on the error stream each run as soon as it is there."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000])
     parser.add_argument("--width", type=int, default=512)
@@ -38,8 +39,11 @@ def main() -> None:
     parser.add_argument("--index", action="store_true", help="build usearch's index too, which takes minutes")
     given = parser.parse_args()
     before = noise_probe()
-    found = [measured(rows, given.width, kind, given.times, index=given.index)
-             for rows in given.rows for kind in given.types]  # fmt: skip
+    found = []
+    for rows in given.rows:
+        for kind in given.types:
+            found.append(measured(rows, given.width, kind, given.times, index=given.index))
+            print(json.dumps(found[-1]), file=sys.stderr, flush=True)
     print(json.dumps(facts() | {"probes": [before, noise_probe()], "cores": cores(), "runs": found}, indent=2))
 
 

@@ -186,3 +186,6 @@ def test_two_cores_are_told_first_how_long_it_takes(data, tmp_path, monkeypatch,
     monkeypatch.setattr("sys.argv", ["resnet_cifar10.py", str(data / "train"), str(tmp_path)])
     with pytest.raises(SystemExit, match="not there; give the folder of data"):
         resnet_cifar10.main()
+    monkeypatch.setattr("sys.argv", ["resnet_cifar10.py", *words, "--preset", "cifar-fast"])
+    with pytest.raises(SystemExit, match="cifar-fast with --two-cores.*: one of the two"):
+        resnet_cifar10.main()
