@@ -49,7 +49,16 @@ def test_methods_are_compared(run, noise):
     assert (result.exit_code, result.stderr) == (0, "")
     assert "occlusion" in result.stdout.splitlines()[1]
     assert "too few images to tell a method from a blob in the middle" in result.stdout
+    assert "standard deviations off what is stored" in result.stdout
     assert "gradient: encoder 'handmade:hog-colour'" in result.stdout
+
+
+def test_methods_may_have_spaces_between_them(run, noise):
+    """As people write lists."""
+    options = ("--score", "like:a.png", "--method", "occlusion, gradient", "--row", "b.png", "--no-check")
+    result = run("explain", noise.path, *options, "--at-once", "256")
+    assert result.exit_code == 0
+    assert "mind: no gradient: encoder 'handmade:hog-colour'" in result.stdout
 
 
 def test_refusals_are_one_line(run, noise, tmp_path):
@@ -62,5 +71,5 @@ def test_refusals_are_one_line(run, noise, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "explained.html").write_text("mine")
     assert "--force" in one_line(run("explain", noise.path, *LIKE, "--to", tmp_path / "out"))
-    for wrong in (["-n", "0"], ["--opacity", "2"], ["--seed", "-1"], ["--at-once", "0"]):
+    for wrong in (["-n", "0"], ["--opacity", "2"], ["--seed", "-1"], ["--at-once", "0"], ["--compare", "--no-check"]):
         assert run("explain", noise.path, *LIKE, *wrong).exit_code == 2

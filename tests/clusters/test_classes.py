@@ -44,6 +44,20 @@ def test_agreement_is_scikit_learns_with_intervals(labelled):
         assert one.low < one.value < one.high < one.low + 0.2
 
 
+def test_intervals_hold_possible_values_and_have_a_width():
+    """Where every row agrees other rows may not; no share is above 1, and none below 0."""
+    truth = np.repeat([0, 1, 2], 20)
+    off = truth.copy()
+    off[0] = 1
+    chance = np.random.default_rng(0).integers(3, size=60)
+    for labels in (truth, off, chance):
+        found = agreement_with_classes(labels, truth, k=3, classes=3, rng=np.random.default_rng(1), rounds=100)
+        for name, one in found.items():
+            assert (-1 if name == "ari" else 0) <= one.low < one.high <= 1
+            assert one.low <= one.value <= one.high
+    assert agreement_with_classes(truth, truth, k=3, classes=3, rng=np.random.default_rng(1), rounds=9)["ari"].low > 0.9
+
+
 def test_rows_of_a_group_count_together(labelled):
     """Copies of rows are no more evidence: the interval is as wide as without them."""
     labels, truth = labelled

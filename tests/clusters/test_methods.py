@@ -163,8 +163,14 @@ def test_rows_that_are_not_finite_are_named(method, bad):
         fit(features, method, asked(method, 2), rng=np.random.default_rng(0))
 
 
-def test_rows_all_alike_are_one_group_at_most():
-    """By methods that can cut equal rows; no cluster is empty."""
-    features = np.ones((40, 3), np.float32)
-    found = partition(features, "agglomerative", 2, rng=np.random.default_rng(0))
-    assert np.bincount(found.labels).min() > 0
+@pytest.mark.parametrize("method", [name for name, one in METHODS.items() if one.takes_k])
+def test_rows_all_alike_are_not_cut(method):
+    """Equal rows belong together: of one row there are no two groups, of two there are two and both go back."""
+    with pytest.raises(Refused, match="2 clusters of 1 different rows"):
+        fit(np.ones((40, 3), np.float32), method, 2, rng=np.random.default_rng(0))
+    two = np.repeat(np.array([[1, 0, 0], [0, 9, 0]], np.float32), [25, 15], axis=0)
+    with pytest.raises(Refused, match="3 clusters of 2 different rows"):
+        fit(two, method, 3, rng=np.random.default_rng(0))
+    found = fit(two, method, 2, rng=np.random.default_rng(0))
+    np.testing.assert_array_equal(found.partition.labels, np.repeat([0, 1], [25, 15]))
+    np.testing.assert_array_equal(found.rule.assign(two)[0], found.partition.labels)

@@ -101,6 +101,14 @@ def test_a_k_that_features_without_groups_cannot_have_is_left_out():
     assert "features without groups cannot be clustered to compare with: row" in found.left_out[4]
 
 
+def test_copies_make_no_groups():
+    """Of a cloud of 30 images, each there ten times, both halves would have all of it, and agree on any cut."""
+    cloud = np.random.default_rng(4).normal(size=(30, 6))
+    copied = swept(np.repeat(cloud, 10, axis=0), (2, 3), effort=LONGER)
+    assert copied.verdict.k is None, copied.verdict
+    assert {one.rows for one in copied.stabilities} == {30}
+
+
 def test_the_same_draws_give_the_same_figures():
     """And they are plain JSON."""
     features = groups(np.random.default_rng(0), 2, n=80)

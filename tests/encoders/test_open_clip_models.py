@@ -246,10 +246,11 @@ def test_it_is_described_without_its_weights(monkeypatch):
 @pytest.mark.parametrize(("trunk", "pool", "tokens"), [("vit_tiny_patch16_224", "token", 1), ("test_resnet", "avg", 0)])
 def test_a_trunk_of_timm_tells_its_tokens(trunk, pool, tokens):
     """Random weights: a class token is taken as one, and has no part in the mean over places; a map has none."""
+    from open_clip.timm_model import TimmModel
+
     from boda.encoders.open_clip_models import _network
     from boda.encoders.torch_encoder import TorchEncoder
     from boda.recipe import Recipe
-    from open_clip.timm_model import TimmModel
 
     torch.manual_seed(0)
     side = 224 if tokens else 96

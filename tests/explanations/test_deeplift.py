@@ -97,7 +97,9 @@ OPERATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "largest of all": lambda z: F.adaptive_max_pool2d(F.conv2d(z, KERNEL, padding=1), 2),
     "largest in other memory": lambda z: F.max_pool2d(z.contiguous(memory_format=torch.channels_last), 2),
     "largest of windows with gaps": lambda z: F.max_pool2d(F.conv2d(z, KERNEL, padding=1), 2, 1, 1, dilation=(3, 2)),
-    "largest beyond the edge": lambda z: F.max_pool2d(F.conv2d(z, KERNEL, padding=1), (3, 4), (2, 3), 1, ceil_mode=True),
+    "largest beyond the edge": lambda z: F.max_pool2d(
+        F.conv2d(z, KERNEL, padding=1), (3, 4), (2, 3), 1, ceil_mode=True
+    ),
     "largest of uneven windows": lambda z: F.adaptive_max_pool2d(F.conv2d(z, KERNEL, padding=1), (3, 4)),
     "heads by columns": lambda z: HEADS(*[tokens(z).transpose(0, 1)] * 3)[0].transpose(0, 1),
     "heads without weights": lambda z: HEADS(*[tokens(z).transpose(0, 1)] * 3, need_weights=False)[0].transpose(0, 1),

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from attending import batch_for, logit
-from boda.encoders import timm_models, trained
+from boda.encoders import open_clip_models, timm_models, trained
 from boda.encoders.network import Network
 from boda.encoders.opened import OpenNetwork, opened
 from boda.encoders.torch_encoder import TorchEncoder
@@ -77,11 +77,27 @@ def of_transformers(kind: str) -> Network:
     if kind == "vit":
         model = transformers.ViTModel(transformers.ViTConfig(**tower))
         return Network(model, transformers_models._pooled, prefix_tokens=1, class_token=True)
+    if kind == "swin":
+        windows = {"image_size": 56, "embed_dim": 16, "depths": [2, 2], "num_heads": [1, 2], "window_size": 7}
+        return Network(transformers.SwinModel(transformers.SwinConfig(**windows)), transformers_models._pooled)
+    if kind == "convnext":
+        stages = transformers.ConvNextConfig(num_stages=2, hidden_sizes=[8, 16], depths=[1, 1])
+        return Network(transformers.ConvNextModel(stages), transformers_models._pooled)
     words = {"vocab_size": 13, "max_position_embeddings": 12, "hidden_size": 32, "num_hidden_layers": 1}
     words |= {"num_attention_heads": 2, "intermediate_size": 48, "bos_token_id": 0, "eos_token_id": 1}
     config = transformers.CLIPConfig(vision_config=tower, text_config=words, projection_dim=24)
     model = transformers.CLIPModel(config)
     return Network(model, transformers_models._projected, prefix_tokens=1, class_token=True)
+
+
+def of_open_clip() -> Network:
+    """The image tower of a CLIP of its own making: a class token, `nn.MultiheadAttention`, a projection."""
+    pytest.importorskip("open_clip")
+    from open_clip.model import CLIP
+
+    tower = {"layers": 2, "width": 32, "head_width": 16, "patch_size": 8, "image_size": 32}
+    words = {"context_length": 12, "vocab_size": 13, "width": 32, "heads": 2, "layers": 1}
+    return open_clip_models._network(CLIP(embed_dim=24, vision_cfg=tower, text_cfg=words).visual)
 
 
 SWIN = {"img_size": 56, "embed_dim": 16, "depths": (2, 2), "num_heads": (1, 2)}
@@ -111,6 +127,11 @@ FAMILIES = {
     "transformers clip": Family(
         partial(of_transformers, "clip"), (32, 32), "1.layer_norm1", "tokens", (4, 4), attends=True
     ),
+    "transformers swin": Family(partial(of_transformers, "swin"), (56, 56), "layernorm", "tokens", (7, 7)),
+    "transformers convnext": Family(
+        partial(of_transformers, "convnext"), (64, 96), "stages.1", "channels first", (8, 12)
+    ),
+    "open_clip": Family(of_open_clip, (32, 32), "resblocks.1.ln_1", "tokens", (4, 4), attends=True),
 }  # fmt: skip
 PIXELS = {
     "gradient": gradient,

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from boda.errors import Refused
+from boda.explanations.deeplift import deep_lift
 from boda.explanations.gradients import gradient, gradient_times_input
 from boda.explanations.score import Score
 from boda.explanations.smoothing import smooth_gradient
@@ -94,6 +95,17 @@ def test_a_score_of_the_whole_batch_is_refused():
     score = Score("all", "all", "point", lambda rows: rows.sum())
     with pytest.raises(Refused, match="one number an image"):
         gradient(network, score, batch_of(network))
+
+
+def test_deeplift_says_of_such_scores_what_gradients_say():
+    """Not that integrated gradients would help."""
+    network = linear_network()
+    for of, words in (
+        (lambda rows: (rows > 0).sum(1).float(), "no gradient at the pixels: explain it by occlusion$"),
+        (lambda rows: rows.sum(), "one number an image, of that image alone$"),
+    ):
+        with pytest.raises(Refused, match=words):
+            deep_lift(network, Score("such", "such", "point", of), batch_of(network))
 
 
 @pytest.mark.parametrize("arguments", [{"samples": 0}, {"noise": -1}, {"at_once": 0}])

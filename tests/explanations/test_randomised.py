@@ -8,7 +8,8 @@ import torch
 from scipy.stats import spearmanr
 from torch import nn
 
-from boda.encoders.opened import OpenNetwork
+import boda
+from boda.encoders.opened import OpenNetwork, opened
 from boda.errors import Refused
 from boda.explanations.cams import grad_cam
 from boda.explanations.checks.randomised import randomised, similarity
@@ -122,3 +123,12 @@ def test_maps_of_other_places_are_refused():
     """A layer with other places is another layer."""
     with pytest.raises(Refused, match="one layer for both"):
         similarity(np.zeros((1, 3, 4)), np.zeros((1, 6, 8)))
+
+
+def test_what_has_no_weights_is_not_the_same_again():
+    """Histograms of gradients: that their map does not change would say that nothing of it was learned."""
+    network = opened(boda.load_encoder("handmade:hog-colour"))
+    batch = batch_of(network, 1)
+    with pytest.raises(Refused, match="'handmade:hog-colour' has no weights that could be drawn anew"):
+        drawn(network).features(batch)
+    assert len(network.features(batch)) == 1

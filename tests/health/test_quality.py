@@ -111,3 +111,10 @@ def test_what_is_not_known_is_not_judged():
         len(one.rows) for one in look(3, **{name: dict.fromkeys(range(3), np.nan) for name in GOOD}).values()
     )
     assert not any(len(one.rows) for one in look(0).values())
+
+
+def test_a_limit_that_moves_stays_a_possible_value():
+    """Of pictures of one grey each, from black to dark, none is darker than black."""
+    found = look(20, high={row: 3.0 * row for row in range(20)})["dark"]
+    assert (found.limit, len(found.rows)) == (0, 0)
+    assert "listed are those beyond 0" in found.note

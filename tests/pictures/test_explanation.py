@@ -66,7 +66,9 @@ def test_what_is_said_of_a_column_is_never_cut(written):
 
 def test_the_scale_of_a_column_lies_under_what_is_said_of_it(written):
     """And above the maps."""
-    scale = Scale((0.0, 7.0), "logit", signed=False, about="averages over 4 x 4 places; colours end at the 99 % quantile")
+    scale = Scale(
+        (0.0, 7.0), "logit", signed=False, about="averages over 4 x 4 places; colours end at the 99 % quantile"
+    )
     explanation_sheet([row(name, Mapped("gradient", np.eye(2), scale)) for name in "ab"], side=160)
     ((_, end),) = written["7"]
     (last,) = [place[0][1] for text, place in written.items() if text.endswith("quantile")]

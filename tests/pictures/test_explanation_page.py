@@ -119,6 +119,14 @@ def test_every_picture_has_words():
     assert "colours from −2 to 2 log odds" in [one.get("aria-label") for one in document.of("div")]
 
 
+def test_the_method_behind_a_long_name_is_never_cut():
+    """It stands at the end of a heading, which takes as many lines as it needs."""
+    html = explanation_page(page("a long name in a folder of a folder/cat.png: Grad-CAM"))
+    (style,) = re.findall(r"^h2 \{.*?\}", html, re.MULTILINE | re.DOTALL)
+    assert "nowrap" not in style and "hidden" not in style
+    assert html.count("cat.png: Grad-CAM</h2>") == 3
+
+
 def test_what_a_shown_value_is_stands_under_its_unit():
     """Where it is not the map itself; nothing is cut, and where nothing is to be said there is no line."""
     scale = Scale((0.0, 1.0), "logit", signed=False, about="averages over 4 x 4 places")

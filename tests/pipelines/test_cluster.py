@@ -15,6 +15,7 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 import boda
 from boda.clusters.stability import Effort
 from boda.errors import NotFound, Refused
+from boda.pipelines.cluster import KS, _ks
 from boda.pipelines.clusters.cells import kept_cells
 from boda.pipelines.clusters.keeping import load_clustering
 from boda.workspace.workspace import create_workspace, open_workspace
@@ -261,6 +262,17 @@ def test_cells_that_are_not_there_are_told_before_stability_is_looked_for(made, 
         boda.cluster(made, 3, labels="kind", cells=["aple,1"], to=tmp_path / "out")
 
 
+def test_unasked_only_what_the_images_can_have_is_looked_for():
+    """Not more clusters than different images, nor mixtures of too few; where there is nothing, what is needed is said."""
+    many, few, same = np.arange(45.0)[:, None], np.repeat(np.eye(3), 10, axis=0), np.ones((9, 3))
+    assert _ks(None, "kmeans", many) == list(KS)
+    assert _ks(None, "kmeans", few) == [2, 3]
+    assert _ks(None, "gmm", many) == [2, 3, 4]
+    for method, words in (("kmeans", r"9 images .* 4 or more, not all"), ("gmm", "20 or more")):
+        with pytest.raises(Refused, match=words):
+            _ks(None, method, same)
+
+
 def test_numpys_numbers_are_numbers(made, tmp_path):
     """Of clusters, seeds and restarts, as a notebook has them; what is kept is plain JSON."""
     asked = {"seed": np.int64(1), "restarts": np.int64(2), "effort": FEWEST, "page": False, "to": tmp_path / "out"}
@@ -277,7 +289,7 @@ def test_nothing_is_kept_where_a_sheet_of_somebody_else_is_in_the_way(tmp_path, 
     mine = tmp_path / "out" / place
     mine.parent.mkdir(parents=True)
     mine.write_text("mine")
-    with pytest.raises(Refused, match="is there already|is a file where a folder must be"):
+    with pytest.raises(Refused, match=r"is there already|is a file where a folder must be"):
         boda.cluster(there, 2, name="whole", effort=FEWEST, to=tmp_path / "out")
     assert mine.read_text() == "mine"
     assert there.results("clustering") == []

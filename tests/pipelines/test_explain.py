@@ -9,6 +9,7 @@ from PIL import Image
 import boda
 from boda.errors import NotFound, Refused
 from boda.pipelines.demonstration.images import write_images
+from boda.pixels.prepare import prepare
 
 FOUR = ("chelsea.png", "coffee.png", "moon.png", "motorcycle_left.png")
 
@@ -237,9 +238,19 @@ def test_files_alone_are_explained_too(photos, encoder, tmp_path, monkeypatch):
     found = boda.explain(file, encoder=encoder, method=["grad-cam", "gradient"], check=False)
     assert found.explained[0].difference is None
     page = found.page.read_text()
-    assert page.count("averages over 4 x 4 places; colours end at the 99 % quantile") == 1, "of the fine map alone"
+    assert page.count("averages over 7 x 7 places; colours end at the 99 % quantile") == 1, "of the fine map alone"
     assert found.explained[1].maps.shape == (224, 224), "what is drawn is coarser than what is written"
     assert found.page.parent.parent.name == "boda-explain"
+
+
+def test_files_can_be_explained_by_their_likeness_to_a_file(photos, little, tmp_path):
+    """The cosine of what the network gives of both; there is no workspace to ask."""
+    one, other = (photos.path.parent / "images" / "photographs" / name for name in FOUR[:2])
+    (found,) = boda.explain(one, score=f"like:{other}", encoder=little, check=False, to=tmp_path / "out").explained
+    pixels = np.stack([prepare(file.read_bytes(), little.recipe.pixels)[0] for file in (one, other)])
+    first, second = little(pixels).astype(np.float64)
+    assert found.value == pytest.approx(first @ second / np.sqrt(first @ first * (second @ second)), abs=1e-3)
+    assert found.title == f"likeness to {other}"
 
 
 def test_methods_are_ranked_on_a_sample(photos, little, tmp_path):

@@ -92,3 +92,12 @@ def test_without_pixels_features_tell_look_alikes_and_no_copies(tmp_path):
     assert (found.folder / "look-alikes.png").is_file()
     assert len(np.unique(found.copies)) == 60
     assert "1 pairs that features call alike could not be looked at" in " ".join(found.finding("near duplicates").notes)
+
+
+def test_few_pictures_copied_often_are_too_few_to_judge_labels(tmp_path):
+    """Copies stay in one fold, so twelve images of three pictures cannot be held out of one another: it is said."""
+    rng = np.random.default_rng(0)
+    features = np.repeat(rng.normal(size=(3, 80)), 4, axis=0) + 0.01 * rng.normal(size=(12, 80))
+    workspace = synthetic_workspace(tmp_path / "w.boda", {"one": features}, {"kind": ["cat", "dog"] * 6})
+    with pytest.raises(Refused, match=r"12 images with a label are 3 different pictures.*label more images"):
+        boda.inspect(workspace, labels="kind", only=("labels",))

@@ -9,6 +9,14 @@ from PIL import Image
 
 import boda
 from boda.errors import NotFound, Refused
+from boda.heads.asking import Asked
+from boda.heads.assembling import Wanted
+from boda.heads.head import Head, Trained
+from boda.heads.inputs import CategoryInput, FeatureInput, Inputs, NumberInput
+from boda.heads.linear import LinearModel
+from boda.heads.preparation import Preparation
+from boda.heads.target import Blank
+from boda.pipelines.heads.keeping import keep_head
 from boda.pipelines.look_inside import LIMIT, look_inside
 
 pytest.importorskip("torch")
@@ -194,6 +202,60 @@ def test_the_score_of_a_head_is_climbed(there, look, encoder, tmp_path):
     boda.embed(there.path.parent / "photos", encoders=encoder.take("first"), to=there.path, executor="in-process")
     with pytest.raises(Refused, match="is of other features"):
         look("maximise", score="head:colour:red", recipe=encoder.take("first").recipe)
+
+
+@pytest.fixture(scope="module")
+def fused(there, encoder, tmp_path_factory):
+    """Linear heads that take a number beside the image, `aged`, and a name, `named`; how old each image is."""
+    features = there.features(encoder.recipe)
+    ages = {key: float(place**2) for place, key in enumerate(features.keys)}
+    table = tmp_path_factory.mktemp("fused") / "ages.csv"
+    lines = [f'"{key}",{age},{"ab"[int(age) % 2]}' for key, age in ages.items()]
+    table.write_text("key,age,side\n" + "\n".join(lines))
+    boda.label(there, table)
+    image = FeatureInput("colours", encoder.recipe.id, features.array)
+    numbers = NumberInput("age", np.array(list(ages.values())))
+    names = CategoryInput("side", np.array(["ab"[int(age) % 2] for age in ages.values()], object))
+    heads = {}
+    for name, beside in (("aged", numbers), ("named", names)):
+        preparation = Preparation.fit(Inputs((image, beside)), np.arange(len(ages)))
+        weights = np.linspace(1, 2, preparation.width)[:, None]
+        wanted = (Wanted("colours", encoder.recipe), Wanted(beside.name, category=name == "named"))
+        heads[name] = Head(
+            name, Asked("worth"), Blank("number", "worth"), wanted, preparation,
+            LinearModel(weights, np.zeros(1), unit_length=False), Trained.unknown(1),
+        )  # fmt: skip
+        keep_head(heads[name], there)
+    return heads, ages
+
+
+@pytest.mark.parametrize("start", [None, "red 0.png", "a file"])
+def test_a_number_beside_the_image_is_held_while_that_is_climbed(look, there, encoder, fused, start):
+    """At its mean over the training rows, or where it is in the row of the image that is begun with, as is said."""
+    heads, ages = fused
+    features, wanted = there.features(encoder.recipe), heads["aged"].wanted[0]
+    row = start if start in ages else None
+    age = np.mean(list(ages.values())) if row is None else ages[row]
+    block = FeatureInput(wanted.name, encoder.recipe.id, features.array, scaling=wanted.scaling)
+    expected = heads["aged"].predict(Inputs((block, NumberInput("age", np.full(len(block), age))))).points
+    known = dict(zip(features.keys, expected, strict=True))
+    begun = there.path.parent / "photos" / "blue 1.png" if start == "a file" else start
+    asked = {"recipe": encoder.recipe, "start": begun, "ascent": {"steps": 3}, "count": 5}
+    (one,) = look("maximise", score="head:aged", **asked).record["found"]["scores"]
+    beside = "at the mean of the training rows" if row is None else f"as in the row of {row}"
+    assert one["title"] == f"worth, its other inputs {beside}"
+    for image in one["collection"]["images"]:
+        assert image["value"] == pytest.approx(known[image["key"]], abs=1e-3 * np.ptp(expected))
+    assert one["collection"]["images"][0]["value"] == pytest.approx(expected.max(), abs=1e-3 * np.ptp(expected))
+
+
+def test_what_a_head_keeps_no_mean_of_needs_a_row(look, encoder, fused):
+    """Names have none; in the row of an image they are what they are."""
+    asked = {"recipe": encoder.recipe, "score": "head:named", "ascent": {"steps": 2}, "count": 0}
+    with pytest.raises(Refused, match=r"head .named. keeps no mean of side .*: start from an image of the workspace"):
+        look("maximise", **asked)
+    (one,) = look("maximise", start="green 2.png", **asked).record["found"]["scores"]
+    assert one["title"].endswith("as in the row of green 2.png")
 
 
 def test_neighbours_at_layers_beside_random_pairs(look):

@@ -44,6 +44,8 @@ def place(tmp_path_factory):
     ("how", "said"),
     [
         ({"net": "resnet20?residual=no"}, "resnet20 with residual=no: it can be true or false"),
+        ({"net": "autoencodr"}, "no network named 'autoencodr'; one of autoencoder"),
+        ({"net": "autoencodr", "target": None}, "no network named 'autoencodr'; one of autoencoder"),
         ({"net": "autoencoder?stages=a-b"}, "stages=a-b: it can be whole numbers"),
         ({"net": "resnet20", "objective": Objective(noise=0.1)}, "noise is of an autoencoder"),
         ({"net": "resnet20", "objective": Objective(masked=0.5)}, "masked is of an autoencoder"),

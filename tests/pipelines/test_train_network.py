@@ -246,7 +246,7 @@ def test_what_nobody_can_learn_is_one_line(squares, tmp_path):
         boda.train_network(squares, to=tmp_path / "run", settings=TINY)
     with pytest.raises(Refused, match="no setting 'epoch'"):
         boda.train_network(squares, target="class", to=tmp_path / "run", settings={"epoch": 1})
-    with pytest.raises(NotFound, match="no ResNet named 'resnet21'"):
+    with pytest.raises(NotFound, match="no network named 'resnet21'"):
         boda.train_network(squares, net="resnet21", target="class", to=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

@@ -100,7 +100,9 @@ def test_classes_beside_images_teach_the_encoder(tmp_path):
     assert not torch.equal(*encoders)
 
 
-@pytest.mark.parametrize("how", [{"target": "class"}, {}, {"target": "class", "objective": Objective(classes_weight=1)}])
+@pytest.mark.parametrize(
+    "how", [{"target": "class"}, {}, {"target": "class", "objective": Objective(classes_weight=1)}]
+)
 def test_what_wants_a_gradient_has_one(tmp_path, monkeypatch, how):
     """Several processes wait for all that do: a decoder whose images nobody asks for is none of these."""
     runs = []

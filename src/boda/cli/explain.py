@@ -72,15 +72,16 @@ def explain(show: Show, /, images: tuple[str, ...], *, compare: bool, method: st
     """
     import boda
 
+    methods = [one.strip() for one in method.split(",")]
     if compare:
+        if not options.pop("check") or options.pop("opacity") is not None:
+            raise click.UsageError("--compare always checks and draws nothing: leave out --no-check and --opacity.")
         given = click.get_current_context().get_parameter_source("method")
-        methods = None if given is click.core.ParameterSource.DEFAULT else method.split(",")
-        for name in ("check", "opacity"):
-            options.pop(name)
-        compared = boda.compare_explanations(images, methods=methods, progress=show.progress, **options)
+        asked = None if given is click.core.ParameterSource.DEFAULT else methods
+        compared = boda.compare_explanations(images, methods=asked, progress=show.progress, **options)
         show(compared, lambda: _say_ranking(compared))
         return
-    found = boda.explain(images, method=method.split(","), progress=show.progress, **options)
+    found = boda.explain(images, method=methods, progress=show.progress, **options)
     show(found, lambda: _say(found))
 
 
@@ -109,6 +110,8 @@ def _say_ranking(found: "Comparison") -> Iterator[Said]:
     yield Table(("method", "insertion - deletion", "low", "high", "above the blob", "low", "high"), rows)
     yield f"insertion - deletion: {ranking.unit}"
     yield from ranking.words()
+    if found.compared.off_stored is not None:
+        yield f"scores are at most {found.compared.off_stored.max():.1e} standard deviations off what is stored"
     yield f"table: {shown(str(found.table))}"
 
 

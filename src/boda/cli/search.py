@@ -54,9 +54,9 @@ def search(show: Show, /, workspace: str, explain: tuple[str, str] | None, **opt
 
 
 def _explain(show: Show, workspace: str, keys: tuple[str, str], options: dict[str, Any]) -> None:
-    from boda.pipelines.why_similar import why_similar
-
     from click.core import ParameterSource
+
+    from boda.pipelines.why_similar import why_similar
 
     given = [f"--{name.replace('_', '-')}" for name in (*_LIKE, *_LESS, "where", "approximate") if options.pop(name)]
     if click.get_current_context().get_parameter_source("k") is ParameterSource.COMMANDLINE:

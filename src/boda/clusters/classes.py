@@ -1,7 +1,7 @@
 """Classes: how clusters relate to labels that they were not told."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,12 +12,14 @@ from boda.clusters.space import Floats
 from boda.errors import Refused
 from boda.evaluation.bootstrap import Groups, Interval, draws, interval_around
 from boda.evaluation.plain import as_plain
+from boda.evaluation.proportion import share_of
 from boda.evaluation.weighted import Statistic, Weights
 
 Counts: TypeAlias = npt.NDArray[np.int64]
 
 DESCRIBED = ("count", "mean", "std", "min", "25%", "50%", "75%", "max")
 """Columns of a description."""
+_ALL_RIGHT = 1 - 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +131,16 @@ def agreement_with_classes(
     drawn = draws(statistics, rows, groups=kept, rng=rng, rounds=rounds)
     units = rows if kept is None else len(np.unique(kept))
     once = np.ones(rows)
-    return {name: interval_around(of(once), drawn[name], units=units) for name, of in statistics.items()}
+    found = {name: interval_around(of(once), drawn[name], units=units) for name, of in statistics.items()}
+    return {name: _possible(one, units, least=-1.0 if name == "ari" else 0.0) for name, one in found.items()}
+
+
+def _possible(interval: Interval, units: int, *, least: float) -> Interval:
+    """Without values that the figure cannot have; and where all is right in every round, with Wilson's lower end."""
+    low, high = max(interval.low, least), min(interval.high, 1.0)
+    if low > _ALL_RIGHT:
+        low = share_of(np.ones(units, bool), level=interval.level).low
+    return replace(interval, low=low, high=high)
 
 
 def describe(labels: Labels, truth: Labels, *, classes: int) -> Floats:

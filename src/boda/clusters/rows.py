@@ -108,14 +108,21 @@ def refuse_not_finite(rows: Rows, suspects: npt.NDArray[np.int64]) -> None:
     raise Refused("the features are too large for float32: scale them")
 
 
-def refuse_few_different(rows: Rows, k: int) -> None:
-    """Refuse to cut rows into more groups than there are different rows: equal rows belong together."""
+def different_rows(rows: Rows, most: int) -> int:
+    """How many different rows there are; no more than `most` are counted."""
     different: set[bytes] = set()
     for block in rows.blocks(slice(0, len(rows))):
         different.update(row.tobytes() for row in rows.take(block) + np.float32(0))  # -0.0 is 0.0
-        if len(different) >= k:
-            return
-    raise Refused(f"{k} clusters of {len(different)} different rows: ask for at most {len(different)}")
+        if len(different) >= most:
+            return most
+    return len(different)
+
+
+def refuse_few_different(rows: Rows, k: int) -> None:
+    """Refuse to cut rows into more groups than there are different rows: equal rows belong together."""
+    different = different_rows(rows, k)
+    if different < k:
+        raise Refused(f"{k} clusters of {different} different rows: ask for at most {different}")
 
 
 def _differ(rows: Rows) -> bool:

@@ -64,7 +64,8 @@ def sweep(
     The sample is cut into two halves that share no row, each is clustered, one of them by another seed too, and every
     row of the sample is then put into the groups of each: how alike these are is the agreement of halves and of seeds.
     Halves rather than draws with replacement, whose repeated rows make groups of their own (Lange, Roth, Braun and
-    Buhmann, Neural Computation 16, 2004). The same is done in draws of each kind of `nulls`.
+    Buhmann, Neural Computation 16, 2004). For the same reason equal rows count once: of two copies of an image one in
+    each half would vouch for its group. The same is done in draws of each kind of `nulls`.
 
     Args:
         features: (n, d), finite.
@@ -84,6 +85,7 @@ def sweep(
     largest = max(int(labels.max(initial=-1)) + 1 for labels in clusterings.values())
     most = max(facts.looked_at, ROWS_A_CLUSTER * largest) if effort.rows is None else effort.rows
     rows = np.sort(rng.choice(len(features), min(len(features), most), replace=False))
+    rows = rows[_different(np.asarray(features[rows], np.float32))]
     runner = _Runner(method, facts.by_chance, effort, np.asarray(features[rows], np.float32), rng)
     found, left_out = {}, {}
     for k, labels in clusterings.items():
@@ -106,6 +108,14 @@ def sweep(
         for k, again in found.items()
     )
     return Sweep(stabilities, supported(stabilities), left_out)
+
+
+def _different(rows: Features) -> list[int]:
+    """The rows that equal none before them, in order."""
+    first: dict[bytes, int] = {}
+    for place, row in enumerate(rows + np.float32(0)):  # -0.0 is 0.0
+        first.setdefault(row.tobytes(), place)
+    return list(first.values())
 
 
 def _silhouettes(

@@ -86,21 +86,22 @@ def _refuse_gaps(opened: OpenNetwork, score: Score, gaps: Tensor, differences: T
 def _lifted(opened: OpenNetwork, score: Score, rows: Tensor, start: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """(n,) scores, (n,) their differences from the baseline's, and (n, 3, h, w) the pixels' multipliers."""
     through, own = score.through(opened), [*opened.module.parameters(), *opened.module.buffers()]
-    with gradients_on(), sdpa_kernel(SDPBackend.MATH), _naming(opened):
+    with gradients_on(), sdpa_kernel(SDPBackend.MATH):
         start = torch.empty_like(rows).copy_(start)  # laid out in memory alike, so that both take the same operations
         first = Passage(keep=MULTIPLIERS, own=own)
         with first:
             before = through(start.requires_grad_().clone())
         leaf = rows.clone().requires_grad_()
         second = Passage(keep=MULTIPLIERS, own=own, first=first)
-        with second:
-            scores = one_a_row(score, through(leaf.clone()), rows)
-        second.must_end()
-        refuse_unmoved(opened, score, scores)
+        with _naming(opened), second:
+            scores = through(leaf.clone())
+        refuse_unmoved(opened, score, one_a_row(score, scores, rows))
         assert scores.grad_fn is not None
-        for node in nodes_of(scores.grad_fn):
-            _straighten(node, second)
-        (multipliers,) = torch.autograd.grad(scores.sum(), leaf)
+        with _naming(opened):
+            second.must_end()
+            for node in nodes_of(scores.grad_fn):
+                _straighten(node, second)
+            (multipliers,) = torch.autograd.grad(scores.sum(), leaf)
     return scores.detach(), (scores.double() - before.double()).detach(), multipliers
 
 

@@ -4,8 +4,8 @@ A head may take more than one input: numbers, names, features of other networks 
 unit. Those are held where they are, and the score is a function of the one image that is explained.
 
 Of two classes each is scored by its log odds: what speaks for it less what speaks for the other, before calibration.
-Models write the same probabilities in several ways, logistic regression as -z/2 and z/2, a network of one logit as 0 and
-z. Taken as they are, the first class of such a network could not be explained.
+Models write the same probabilities in several ways, logistic regression as -z/2 and z/2, a network of one logit as 0
+and z. Taken as they are, the first class of such a network could not be explained.
 """
 
 from collections.abc import Callable

@@ -22,7 +22,7 @@ from boda.explanations.passes import blocks
 from boda.explanations.rollout import relevance, rollout
 from boda.explanations.score import Score
 from boda.explanations.smoothing import smooth_gradient
-from boda.explanations.target_layer import target_layer, target_named
+from boda.explanations.target_layer import target_at, target_layer
 
 HEADS = "attention-heads"
 """The method that gives one map a head."""
@@ -136,7 +136,7 @@ def _at_layer(make: Callable[..., Heat]) -> Run:
     """Some images at a time: what is kept of a layer is small, the way to it is not."""
 
     def run(opened: OpenNetwork, score: Score, batch: Tensor, way: Way) -> tuple[Heat, ...]:
-        target = target_layer(opened, score) if way.layer is None else target_named(opened, way.layer)
+        target = target_layer(opened, score) if way.layer is None else target_at(opened, way.layer)
         parts = [batch[block] for block in blocks(len(batch), way.at_once)]
         return (_joined([make(opened, score, one, layer=target.layer, layout=target.layout) for one in parts]),)
 

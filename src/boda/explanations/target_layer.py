@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from boda.encoders.layers import Layer
+from boda.encoders.layers import LAST, Layer, Listener, listened
 from boda.encoders.opened import OpenNetwork
 from boda.encoders.pooling import Layout, grid
 from boda.errors import Refused
@@ -19,7 +19,7 @@ from boda.explanations.leaf import gradient_at
 from boda.explanations.score import Score
 
 _NOTHING = 1e-12
-"""A gradient below this share of the scores' size is none."""
+"""A gradient below this share of the largest is none."""
 _INNER = {"Linear", "Softmax", "Dropout"}
 """Types of layers inside a block: keys and values, and attention weights, which would pass for maps."""
 _LEAST = 2
@@ -48,6 +48,18 @@ def target_named(opened: OpenNetwork, layer: str) -> Target:
         raise Refused(f"encoder {opened.name!r}: layer {layer} gives one vector an image, no map: name a layer before")
     found = next(one for one in opened.anatomy.layers if one.name == layer)
     return Target(layer, part.layout, _places(opened, found, part.layout), part.width)
+
+
+def target_at(opened: OpenNetwork, layer: str) -> Target:
+    """The layer of this name, for a leaf to take the place of: `last` is the module that gives the last map.
+
+    Raises:
+        Refused: as of `target_named`; or no module alone gives the last map.
+    """
+    target = target_named(opened, layer)
+    if layer != LAST or LAST in dict(opened.module.named_modules()):
+        return target
+    return target_named(opened, _giver_of_last(opened))
 
 
 def targets(opened: OpenNetwork, score: Score) -> list[Target]:
@@ -114,15 +126,36 @@ def _order_of_ends(opened: OpenNetwork) -> list[str]:
     return list(dict.fromkeys(ended))
 
 
+def _giver_of_last(opened: OpenNetwork) -> str:
+    """The outermost module whose output, as it is, is the last map."""
+    made: list[tuple[str, object]] = []
+    hooks = [
+        part.register_forward_hook(lambda one, given, out, name=name: made.append((name, out)))
+        for name, part in opened.module.named_modules()
+        if name
+    ]
+    listener = Listener({LAST: lambda one: one}, to_the_end=False)
+    try:
+        with torch.no_grad():
+            listened(listener, lambda: opened.network.features(opened.module, _noise(opened)[:1]))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    found = [name for name, one in made if one is listener.heard[LAST]]
+    if not found:
+        raise Refused(f"encoder {opened.name!r}: no layer alone gives its last map: name one that it is made of")
+    return found[-1]
+
+
 def _moves(opened: OpenNetwork, score: Score, target: Target) -> bool:
     """Whether most places of this layer have a gradient."""
     try:
         _, given, slopes = gradient_at(opened, target.layer, score.through(opened), _noise(opened))
     except Refused:
         return False
-    size = float(given.abs().mean()) * float(slopes.abs().amax())
-    moved = grid(slopes, target.layout, opened.shape).abs().amax(dim=3) > _NOTHING
-    return size > 0 and bool(moved.float().mean() > 0.5)
+    sizes = slopes.abs()
+    moved = grid(sizes, target.layout, opened.shape).amax(dim=3) > _NOTHING * sizes.amax()
+    return bool(given.any()) and bool(moved.float().mean() > 0.5)
 
 
 def _noise(opened: OpenNetwork) -> Tensor:

@@ -89,7 +89,7 @@ def _beyond(
     if len(known) and (share := float(np.mean(known > limit * way))) > COMMON:
         middle = float(np.median(known))
         moved = way * (middle + UNUSUAL * _ROBUST * float(np.median(np.abs(known - middle))))
-        limit = max(limit * way, moved * way) * way
+        limit = max(0.0, max(limit * way, moved * way) * way)  # none of these numbers is ever below 0
         note = (
             f"{100 * share:.0f} % of the images are beyond that, so it is how they are; listed are those beyond "
             f"{limit:.3g}, which is unusual among them"

@@ -1,11 +1,13 @@
 """Plans: which network, of what size, and for how many outputs, as one record from which it is built again."""
 
+import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
-from boda.errors import Refused
+from boda.errors import NotFound, Refused
+from boda.keys import shown
 from boda.models.architectures import ARCHITECTURES, CIFAR, Shortcut, architecture
 
 if TYPE_CHECKING:
@@ -42,10 +44,9 @@ class NetworkPlan:
             NotFound: no network of this name.
             Refused: an argument that it does not have, or a value that this cannot have.
         """
-        if self.name != AUTOENCODER:
-            architecture(self.name)
-            if self.channels != 3:
-                raise Refused(f"{self.name} takes images of 3 channels, not {self.channels}")
+        refuse_unknown(self.name)
+        if self.name != AUTOENCODER and self.channels != 3:
+            raise Refused(f"{self.name} takes images of 3 channels, not {self.channels}")
         known = _OF_AUTOENCODERS if self.name == AUTOENCODER else _OF_RESNETS
         for name, value in self.arguments.items():
             if name not in known:
@@ -144,6 +145,21 @@ def is_for_small_images(name: str) -> bool:
 def network_names() -> list[str]:
     """All that can be trained."""
     return [*ARCHITECTURES, AUTOENCODER]
+
+
+def refuse_unknown(name: str) -> None:
+    """Refuse what is the name of no network.
+
+    Raises:
+        NotFound: near names are in the message.
+
+    >>> refuse_unknown("autoencodr")
+    Traceback (most recent call last):
+    boda.errors.NotFound: no network named 'autoencodr'; one of autoencoder
+    """
+    if name not in network_names():
+        near = difflib.get_close_matches(name, network_names(), n=3, cutoff=0.5)
+        raise NotFound(f"no network named {shown(name)!r}; one of {', '.join(near or network_names())}")
 
 
 def build(plan: NetworkPlan) -> "nn.Module":

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from boda.arrays import StoredFeatures
 from boda.clusters.clustering import Clustering, find_clusters
-from boda.clusters.methods import method_named
+from boda.clusters.methods import ROWS_A_DIRECTION, method_named
 from boda.clusters.predicting import HOW, How
+from boda.clusters.rows import Rows, different_rows
 from boda.clusters.stability import Effort, Sweep, sweep
 from boda.errors import Refused
 from boda.keys import shown, to_json
@@ -116,7 +118,7 @@ def cluster(
     features = there.features(recipe)
     if not len(features):
         raise Refused(f"{there.path}: no image has features of {shown(features.recipe.name)}: nothing to group")
-    ks = _ks(k, method, len(features))
+    ks = _ks(k, method, features.array)
     truth = read_truth(there, labels, features.keys) if labels is not None else None
     names = {one: _name(name, method, one, alone=len(ks) == 1) for one in ks}
     stem = name or method
@@ -158,12 +160,13 @@ def _refuse_impossible(method: str, classes_by: str, seed: int, restarts: int, c
     if classes_by not in HOW:
         raise Refused(f"classes_by is {classes_by!r}; it can be {', '.join(map(repr, HOW))}")
     check_seed(seed)
-    for what, value in (("restarts", restarts), ("class_groups", 1 if class_groups is None else class_groups)):
+    given: dict[str, object] = {"restarts": restarts, "class_groups": 1 if class_groups is None else class_groups}
+    for what, value in given.items():
         if not isinstance(value, Integral) or value < 1:
             raise Refused(f"{what} is {value}; it can be a whole number, 1 or more")
 
 
-def _ks(k: int | Sequence[int] | None, method: str, rows: int) -> list[int | None]:
+def _ks(k: int | Sequence[int] | None, method: str, features: StoredFeatures) -> list[int | None]:
     """The numbers of clusters to look for, ascending, each once.
 
     Raises:
@@ -173,10 +176,15 @@ def _ks(k: int | Sequence[int] | None, method: str, rows: int) -> list[int | Non
         if k is not None:
             raise Refused(f"{method} finds the number of clusters itself: leave out -k, or choose another --method")
         return [None]
+    rows = len(features)
     if k is None:
-        few = [one for one in KS if one <= rows // 2]
+        different = different_rows(Rows(features), KS[-1])
+        each = ROWS_A_DIRECTION if method == "gmm" else 2
+        few = [one for one in KS if one <= min(rows // each, different)]
         if not few:
-            raise Refused(f"{rows} images are too few to look for groups: give 4 or more")
+            raise Refused(
+                f"{rows} images are too few to look for groups: give {2 * each} or more, not all with the same features"
+            )
         return list(few)
     given = [k] if isinstance(k, int | Integral) else k
     if isinstance(given, float) or not all(isinstance(one, Integral) for one in given):

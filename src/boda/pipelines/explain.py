@@ -164,12 +164,14 @@ def explain(  # noqa: PLR0913  # what is explained, how, and what is made of it
     asked, known, subjects = _asked(
         images, score, head, answer, row, where, limit, recipe, encoder, weights, device, seed
     )
-    folder = folder_for(subjects.workspace, asked, methods, to, force=force)
-    scores = scoring(asked, subjects, known)
-    made, refused = make(subjects, scores.groups, methods, How(layer, baseline, check, seed, at_once), progress)
-    left_out = tuple(f"no {method}: {reason}" for method, reason in refused.items())
-    notes = (*scores.notes, *left_out, *_notes(made), *_unseen(subjects))
-    written = write_explanations(folder, subjects, asked, scores, made, notes, opacity=opacity, seed=seed)
+    ways = [*methods, *filter(None, (layer, baseline))]
+    with folder_for(subjects.workspace, asked, ways, to, force=force) as folder:
+        scores = scoring(asked, subjects, known)
+        made, refused = make(subjects, scores.groups, methods, How(layer, baseline, check, seed, at_once), progress)
+        left_out = tuple(f"no {method}: {reason}" for method, reason in refused.items())
+        unchecked = _unchecked(made) if check else ()
+        notes = (*scores.notes, *left_out, *_notes(made), *unchecked, *_unseen(subjects))
+        written = write_explanations(folder, subjects, asked, scores, made, notes, opacity=opacity, seed=seed)
     moved = {key: one for key, one in zip(subjects.keys, scores.moved, strict=False) if one is not None}
     explained = _in_order(made, len(subjects.keys), subjects)
     return Explanations(explained, moved, subjects.network.recipe, subjects.of, subjects.unseen, notes, written)
@@ -208,10 +210,12 @@ def compare_explanations(  # noqa: PLR0913  # as `explain`
     asked, known, subjects = _asked(
         images, score, head, answer, row, where, limit, recipe, encoder, weights, device, seed
     )
-    folder = folder_for(subjects.workspace, asked, ["compare"], to, force=force)
-    scores = scoring(asked, subjects, known)
-    compared = compare_methods(subjects, scores.groups, chosen, How(layer, baseline, True, seed, at_once), progress)  # noqa: FBT003
-    record, table = write_comparison(folder, subjects, asked, scores, compared, seed=seed)
+    ways = ["compare", *filter(None, (layer, baseline))]
+    with folder_for(subjects.workspace, asked, ways, to, force=force) as folder:
+        scores = scoring(asked, subjects, known)
+        how = How(layer, baseline, check=True, seed=seed, at_once=at_once)
+        compared = compare_methods(subjects, scores.groups, chosen, how, progress)
+        record, table = write_comparison(folder, subjects, asked, scores, compared, seed=seed)
     return Comparison(compared, subjects.keys, subjects.network.recipe, record, table)
 
 
@@ -245,9 +249,7 @@ def _asked(
     rng = np.random.default_rng(seed)
     rows = (row,) if isinstance(row, str) else tuple(row)
     there, given = _given(images)
-    asked = asked_score(score, None if isinstance(head, Head) else head, answer, known_names(there))
-    if isinstance(head, Head):
-        asked = Asked("head", head.name, answer)
+    asked = asked_score(score, head.name if isinstance(head, Head) else head, answer, known_names(there))
     loaded = load_head(head if isinstance(head, Head) else asked.name, there) if asked.kind == "head" else None
     made = {"encoder": encoder, "weights": weights, "device": device}
     if there is None:
@@ -280,6 +282,13 @@ def _given(images: Images) -> tuple[Workspace | None, list[str | os.PathLike[str
 
 def _notes(made: Sequence[Made]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(note for one in made for heat in one.heats for note in heat.notes))
+
+
+def _unchecked(made: Sequence[Made]) -> tuple[str, ...]:
+    methods = dict.fromkeys(one.method for one in made if one.checks is None)
+    return tuple(
+        f"{name} gives several maps an image, which have no check: attention, their mean, has" for name in methods
+    )
 
 
 def _unseen(subjects: Subjects) -> tuple[str, ...]:

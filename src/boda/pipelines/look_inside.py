@@ -138,7 +138,8 @@ def look_inside(  # noqa: PLR0913 - each is an option of the command
             `channel:LAYER:INDEX`, or a `Score`.
         class_index: of `maximise`: classes of the network's own classifier, by number or by name.
         probability: climb their softmax probability, not their logit.
-        start: of `maximise`: a key or a file to begin with, in place of noise.
+        start: of `maximise`: a key or a file to begin with, in place of noise. A head that takes more than the image is
+            given the rest as in the row of that key; else at the mean of its training rows, where it keeps that.
         ascent: of `maximise`: an `Ascent`, or some of its settings: `{"steps": 512, "jitter": 0.1}`.
         count: images a channel or a score, channels of `activations`, neighbours. None: 9, 6, 11, 8.
         colour: of `map`: a column, or `cluster:NAME`, by which points are coloured.

@@ -18,7 +18,7 @@ from boda.errors import Refused
 from boda.heads.asking import Asked
 from boda.heads.target import Kind, Target
 from boda.keys import shown, to_json
-from boda.models.plan import AUTOENCODER, NetworkPlan, is_for_small_images, natural_side
+from boda.models.plan import AUTOENCODER, NetworkPlan, is_for_small_images, natural_side, refuse_unknown
 from boda.pipelines.heads.keeping import write_folder
 from boda.pipelines.networks.asking import asking, begun_with
 from boda.pipelines.networks.dividing import divided, share_of
@@ -265,9 +265,7 @@ def train_network(  # noqa: PLR0913 - each is an option of the command
     from boda.training.tasks import Reconstruction
 
     crew = crew_here(device)
-    run, classes, taken = made(
-        plan, how, objective, gathered, pixels, swaps=swaps, seed=seed, device=device, init=init
-    )
+    run, classes, taken = made(plan, how, objective, gathered, pixels, swaps=swaps, seed=seed, device=device, init=init)
     if crew.leads:
         folder.begin(what, asked=asking(again, source, plan, how))
         folder.keep_unreadable(gathered.unreadable)
@@ -387,6 +385,7 @@ def _plan(net: str, target: Target | None, size: int | None, channels: int) -> N
     from boda.encoders.names import parse_name
 
     name = parse_name(net)
+    refuse_unknown(name.bare)
     if target is None and name.bare != AUTOENCODER:
         raise Refused(f"{name.bare} learns a target: give --target COLUMN (class, of a folder by class)")
     if target is not None and target.kind not in {"class", "number", "ratings"}:

@@ -32,10 +32,15 @@ def randomised(opened: OpenNetwork, generator: torch.Generator) -> OpenNetwork:
     throughout a tensor stays. Batch norms get the means and variances of what they then see of noise that is, like
     photographs, made of patches of all sizes.
 
+    What is closed has no weights that could be drawn: its copy refuses to compute, since the same map again would look
+    like one that does not depend on what was learned.
+
     Args:
         opened: the network.
         generator: of the weights and the noise, on the CPU.
     """
+    if opened.closed:
+        return _refusing(opened)
     module = copy.deepcopy(opened.module)
     with torch.no_grad():
         for weights in module.parameters():
@@ -71,6 +76,15 @@ def similarity(maps: npt.NDArray[np.floating[Any]], others: npt.NDArray[np.float
         if np.isfinite(one).all() and np.isfinite(other).all():
             found[image] = spearman_of(one, other)(np.ones(one.size))
     return found
+
+
+def _refusing(opened: OpenNetwork) -> OpenNetwork:
+    """The same, with features that nobody gets."""
+
+    def features(module: torch.nn.Module, batch: Tensor) -> Tensor:
+        raise Refused(f"encoder {opened.name!r} has no weights that could be drawn anew")
+
+    return replace(opened, network=replace(opened.network, features=features))
 
 
 def _set_batch_norms(opened: OpenNetwork, generator: torch.Generator) -> None:

@@ -60,7 +60,8 @@ class Ranking:
 
     def words(self) -> list[str]:
         """What can be said, in short lines."""
-        asked = f"{self.images} images, {len(self.standings)} methods asked, {self.confidence:.0%} sure of all"
+        images, methods = _counted(self.images, "image"), _counted(len(self.standings), "method")
+        asked = f"{images}, {methods} asked, {self.confidence:.0%} sure of all"
         refused = [f"{method}: {why}" for method, why in self.refused.items()]
         if not self.standings:
             return ["no method made a map", *refused]
@@ -144,6 +145,10 @@ def rank(
     of_centre = interval_of(whole["centre"], drawn["centre"], units=n, level=confidence)
     shown = unit if span is None else "share of what hiding everything does"
     return Ranking(tuple(standings), of_centre, dict(refused or {}), n, confidence, shown)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _mean(values: Floats, scale: Floats) -> Statistic:

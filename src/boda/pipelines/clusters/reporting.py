@@ -48,9 +48,7 @@ class Report:
 def names_of(stem: str, names: Sequence[str], *, page: bool) -> list[str]:
     """The files that there will be; of the contact sheets of a clustering the first stands for all."""
     files = [f"{stem}.json", f"{stem}-stability.png", *([f"{stem}.html"] if page else [])]
-    return files + [
-        file for name in names for file in (f"{name}.csv", f"{name}-classes.png", f"{name}/cluster-0.png")
-    ]
+    return files + [file for name in names for file in (f"{name}.csv", f"{name}-classes.png", f"{name}/cluster-0.png")]
 
 
 def files_of(workspace: Workspace, features: FeatureSet, report: Report) -> dict[str, bytes]:

@@ -1,7 +1,7 @@
 """Which method's maps the scores of these images follow: all methods on the same images, held against the same."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,9 @@ from boda.errors import Refused
 from boda.explanations.checks.checked import Checks
 from boda.explanations.checks.ranking import Ranking, rank
 from boda.explanations.heat import Heat
-from boda.explanations.methods import method_named
-from boda.pipelines.explaining.making import How, check_of, held_against, maps_by
+from boda.pipelines.explaining.making import How, check_of, held_against, maps_by, shared_out
 from boda.pipelines.explaining.scoring import Group
+from boda.pipelines.explaining.stored import differences
 from boda.pipelines.explaining.subjects import Subjects
 from boda.pipelines.run.meter import OnProgress, Progress
 
@@ -40,6 +40,8 @@ class Compared:
     """(n,) by method, of each subject."""
     centre: Floats
     """(n,) of a blob in the middle."""
+    off_stored: Floats | None
+    """(n,) how far scores are from those of stored features, in standard deviations; None where nothing is stored."""
 
     def rows(self, keys: Sequence[str]) -> list[dict[str, Any]]:
         """One a subject, for a table."""
@@ -63,11 +65,11 @@ def compare_methods(
         progress: hears how many maps are done.
 
     Raises:
-        Refused: no such method, or none of them can explain these scores.
+        Refused: no such method, none of them can explain these scores, or a score is not that of the stored features.
     """
-    for method in methods:
-        method_named(method)
+    ways = shared_out(how, methods)
     gathered = {method: _Gathered() for method in methods}
+    off_stored: dict[int, Floats | None] = {}
     total, done = 2 * len(methods) * len(subjects.keys), 0
 
     def tell(group: Group) -> None:
@@ -79,35 +81,38 @@ def compare_methods(
     for number, group in enumerate(groups):
         batch = subjects.network.door(subjects.pixels[list(group.rows)])
         for method, one in gathered.items():
-            _explain(subjects.network, group, batch, method, how, number, one)
+            _explain(subjects.network, group, batch, method, ways[method], number, one)
             tell(group)
         made = {method: one.heats[number] for method, one in gathered.items() if not one.refused}
         if not made:
             raise Refused("no method can explain this score: " + "; ".join(one.refused for one in gathered.values()))
+        off_stored[number] = differences(group.score, group.rows, next(iter(made.values())).scores, subjects)
         held = held_against(subjects, group, batch, made.values(), how)
         for method, heat in made.items():
-            gathered[method].checks[number] = check_of(subjects, group, batch, method, heat, held, how)
+            gathered[method].checks[number] = check_of(subjects, group, batch, method, heat, held, ways[method])
             tell(group)
-    return _ranked(gathered, groups, len(subjects.keys), how.seed)
+    return _ranked(gathered, groups, len(subjects.keys), how.seed, off_stored)
 
 
 def _explain(
     network: OpenNetwork, group: Group, batch: torch.Tensor, method: str, how: How, number: int, one: _Gathered
 ) -> None:
-    """Its maps, or why there are none; layer and baseline are for those methods that take one."""
+    """Its maps, or why there are none."""
     if one.refused:
         return
-    chosen = method_named(method)
-    fitting = replace(
-        how, layer=how.layer if chosen.layered else None, baseline=how.baseline if chosen.compares else None
-    )
     try:
-        (one.heats[number],) = maps_by(method, network, group, batch, fitting)
+        (one.heats[number],) = maps_by(method, network, group, batch, how)
     except Refused as error:
         one.refused = str(error)
 
 
-def _ranked(gathered: Mapping[str, _Gathered], groups: Sequence[Group], count: int, seed: int) -> Compared:
+def _ranked(
+    gathered: Mapping[str, _Gathered],
+    groups: Sequence[Group],
+    count: int,
+    seed: int,
+    off_stored: Mapping[int, Floats | None],
+) -> Compared:
     made = {method: one for method, one in gathered.items() if not one.refused}
 
     def whole(parts: Mapping[int, Floats]) -> Floats:
@@ -130,4 +135,5 @@ def _ranked(gathered: Mapping[str, _Gathered], groups: Sequence[Group], count: i
     refused = {method: one.refused for method, one in gathered.items() if one.refused}
     rng = np.random.default_rng([seed, count])
     ranking = rank(faithfulness, centre, chance, rng=rng, span=span, refused=refused)
-    return Compared(ranking, faithfulness, centre)
+    known = {number: one for number, one in off_stored.items() if one is not None}
+    return Compared(ranking, faithfulness, centre, whole(known) if known else None)

@@ -13,6 +13,7 @@ from boda.heads.assembling import Assembled, assemble
 from boda.heads.design import Design
 from boda.heads.head import Head
 from boda.heads.inputs import FeatureInput
+from boda.heads.parts import FeaturePart, NumberPart, Part
 from boda.keys import from_text, shown
 from boda.recipe import Recipe
 from boda.workspace.workspace import Workspace
@@ -38,7 +39,7 @@ class Rows:
         Raises:
             Refused: it stands in no row.
         """
-        name = next(one.name for one in self.head.wanted if one.recipe is not None and one.recipe.id == recipe.id)
+        name = _input_of(self.head, recipe)
         if self.assembled.unit is None:
             if key not in self._place:
                 raise Refused(f"{shown(key)} is no row of head {shown(self.head.name)!r}: it lacks an input")
@@ -97,6 +98,38 @@ def rows_of_head(workspace: Workspace, head: Head) -> Rows:
     return Rows(head, assembled, head.preparation.design(assembled.inputs))
 
 
+def held_at_mean(head: Head, recipe: Recipe) -> tuple[str, Held | None]:
+    """What stands beside an image of no row: the mean of the head's training rows, as far as the head keeps it.
+
+    It keeps the means of numbers, and of features whose columns are standardised; prepared, these are 0. A number that
+    some rows lack counts as known.
+
+    Args:
+        head: any.
+        recipe: of the features that change with the image.
+
+    Returns:
+        The input that the image becomes, and what stands beside it; None where nothing does.
+
+    Raises:
+        Refused: an input has no mean that is kept, or the image could be any of several views.
+    """
+    name = _input_of(head, recipe)
+    if head.unit is not None and head.unit.view is not None:
+        raise Refused(
+            f"head {shown(head.name)!r} looks at {len(head.unit.views)} images of a {shown(head.unit.column)} side by "
+            "side: start from one of these, whose place is taken and whose row is held"
+        )
+    lacking = [one.name for one in head.preparation.kept if one.name != name and not _keeps_mean(one)]
+    if lacking:
+        raise Refused(
+            f"head {shown(head.name)!r} keeps no mean of {', '.join(map(shown, lacking))} to hold beside the image: "
+            "start from an image of the workspace, whose row is held"
+        )
+    alone = len(head.preparation.kept) == 1
+    return name, None if alone else Held(np.zeros(head.preparation.width, np.float32))
+
+
 def recipe_of(head: Head, asked: str | None) -> Recipe:
     """Which features of a head are explained: those that were asked for, or the first.
 
@@ -112,3 +145,11 @@ def recipe_of(head: Head, asked: str | None) -> Recipe:
         names = ", ".join(f"{shown(one.name)} ({one.id})" for one in head.recipes)
         raise Refused(f"head {shown(head.name)!r} takes {names}; {shown(asked)!r} is {'several' if found else 'none'}")
     return found[0]
+
+
+def _input_of(head: Head, recipe: Recipe) -> str:
+    return next(one.name for one in head.wanted if one.recipe is not None and one.recipe.id == recipe.id)
+
+
+def _keeps_mean(part: Part) -> bool:
+    return isinstance(part, NumberPart) or (isinstance(part, FeaturePart) and part.scaling == "standardised")

@@ -1,7 +1,7 @@
 """Maps of groups of images, each with its checks."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,20 @@ class How:
     at_once: int
 
 
+def shared_out(how: How, methods: Sequence[str]) -> dict[str, How]:
+    """What each of several methods is given: layer and baseline go to those that take one, where any does."""
+    known = {name: method_named(name) for name in methods}
+    layered, compares = any(one.layered for one in known.values()), any(one.compares for one in known.values())
+    return {
+        name: replace(
+            how,
+            layer=how.layer if one.layered or not layered else None,
+            baseline=how.baseline if one.compares or not compares else None,
+        )
+        for name, one in known.items()
+    }
+
+
 @dataclass(frozen=True, eq=False)
 class Made:
     """What one method says of one group."""
@@ -59,7 +73,8 @@ def make(
         Refused: no method can explain the scores, or a score is not that of the stored features.
     """
     refused: dict[str, str] = {}
-    heats = [_heats(subjects, group, methods, how, refused) for group in groups]
+    ways = shared_out(how, methods)
+    heats = [_heats(subjects, group, ways, refused) for group in groups]
     left = [method for method in methods if method not in refused]
     if not left:
         raise Refused("; ".join(refused.values()))
@@ -69,7 +84,7 @@ def make(
         batch = subjects.network.door(subjects.pixels[list(group.rows)])
         found = {method: every[method] for method in left}
         apart = differences(group.score, group.rows, found[left[0]][0].scores, subjects)
-        checks = _checks(subjects, group, batch, found, how) if how.check else {}
+        checks = _checks(subjects, group, batch, found, ways) if how.check else {}
         made += [Made(method, group, maps, apart, checks.get(method)) for method, maps in found.items()]
         if progress is not None:
             progress(Progress("explaining", sum(len(one.group.rows) for one in made), total))
@@ -77,12 +92,12 @@ def make(
 
 
 def _heats(
-    subjects: Subjects, group: Group, methods: Sequence[str], how: How, refused: dict[str, str]
+    subjects: Subjects, group: Group, ways: Mapping[str, How], refused: dict[str, str]
 ) -> dict[str, tuple[Heat, ...]]:
     """By method, of those that no group before refused; a refusal is put among the others."""
     batch = subjects.network.door(subjects.pixels[list(group.rows)])
     found: dict[str, tuple[Heat, ...]] = {}
-    for method in methods:
+    for method, how in ways.items():
         if method not in refused:
             try:
                 found[method] = maps_by(method, subjects.network, group, batch, how)
@@ -136,11 +151,17 @@ def held_against(subjects: Subjects, group: Group, batch: torch.Tensor, heats: I
 
 
 def _checks(
-    subjects: Subjects, group: Group, batch: torch.Tensor, heats: Mapping[str, tuple[Heat, ...]], how: How
+    subjects: Subjects,
+    group: Group,
+    batch: torch.Tensor,
+    heats: Mapping[str, tuple[Heat, ...]],
+    ways: Mapping[str, How],
 ) -> dict[str, Checks]:
     """By method, of those that give one map."""
     alone = {method: found[0] for method, found in heats.items() if len(found) == 1}
     if not alone:
         return {}
-    held = held_against(subjects, group, batch, alone.values(), how)
-    return {method: check_of(subjects, group, batch, method, heat, held, how) for method, heat in alone.items()}
+    held = held_against(subjects, group, batch, alone.values(), next(iter(ways.values())))
+    return {
+        method: check_of(subjects, group, batch, method, heat, held, ways[method]) for method, heat in alone.items()
+    }

@@ -11,24 +11,20 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from boda.encoders.text import as_text_encoder
-from boda.errors import NotFound, Refused
-from boda.explanations.channels import channel_score, class_score
+from boda.errors import Refused
+from boda.explanations.channels import class_score
 from boda.explanations.cluster_score import cluster_score
 from boda.explanations.contributions import Contributions, contributions
 from boda.explanations.head_score import answers_of, head_score
-from boda.explanations.likeness_score import likeness_score, text_score
 from boda.explanations.score import Score
 from boda.heads.head import Head
 from boda.heads.inputs import FeatureInput, Inputs
 from boda.keys import shown
-from boda.pipelines.clusters.keeping import load_clustering
 from boda.pipelines.explaining.asked import Asked
-from boda.pipelines.explaining.class_names import class_index
 from boda.pipelines.explaining.held import rows_of_head
+from boda.pipelines.explaining.images import read_file
+from boda.pipelines.explaining.named_score import Known, clustering_of, named_score
 from boda.pipelines.explaining.subjects import Subjects
-from boda.pipelines.searching.examples import Given, read_examples
-from boda.pipelines.searching.examples import key_of as key_in
 
 _BACKGROUND = 200
 """Rows that an average image of a collection is made of."""
@@ -69,66 +65,43 @@ def scoring(asked: Asked, subjects: Subjects, head: Head | None) -> Scoring:
         NotFound: no such cluster, key or class.
         Refused: the score cannot be explained, or not without a workspace; says why.
     """
-    match asked.kind:
-        case "class":
-            return _of_classes(asked, subjects)
-        case "channel":
-            assert asked.answer is not None
-            return _one(channel_score(subjects.network, asked.name, _whole(asked.answer, "channel")), subjects)
-        case "cluster":
-            return _of_cluster(asked, subjects)
-        case "like":
-            return _one(_likeness(asked.name, subjects), subjects)
-        case "text":
-            words = as_text_encoder(subjects.encoder).encode_text([asked.name])[0]
-            return _one(text_score(words, asked.name), subjects)
-        case _:
-            assert head is not None
-            return _of_head(head, asked.answer, subjects)
+    if asked.kind == "head":
+        assert head is not None
+        return _of_head(head, asked.answer, subjects)
+    if asked.kind == "cluster" and subjects.workspace is None:
+        raise Refused("a cluster is explained in the workspace where it is: give that, and the images with --row")
+    if asked.answer is None and asked.kind == "class":
+        return _of_likeliest_classes(subjects)
+    if asked.answer is None and asked.kind == "cluster":
+        return _of_own_clusters(asked.name, subjects)
+    return Scoring((Group(named_score(asked, _known(subjects)), tuple(range(len(subjects.keys)))),))
 
 
-def _one(score: Score, subjects: Subjects) -> Scoring:
-    return Scoring((Group(score, tuple(range(len(subjects.keys)))),))
+def _known(subjects: Subjects) -> Known:
+    network, features = subjects.network, subjects.features
+    spec = network.recipe.pixels
+    assert spec is not None
+    recipe = network.recipe if features is None else features.recipe
+    return Known(network, subjects.encoder, recipe, subjects.workspace, lambda name: read_file(name, spec))
 
 
-def _of_classes(asked: Asked, subjects: Subjects) -> Scoring:
-    """A class of the network's own classifier; the likeliest of each image where none is named."""
+def _of_likeliest_classes(subjects: Subjects) -> Scoring:
+    """Of the network's own classifier, for each image the class it finds likeliest."""
     network = subjects.network
-    if asked.answer is not None:
-        return _one(class_score(network, class_index(asked.answer, network.class_names)), subjects)
     likeliest = subjects.through(network.logits).argmax(axis=1)
     return Scoring(_grouped(likeliest.tolist(), lambda index: class_score(network, int(index))))
 
 
-def _of_cluster(asked: Asked, subjects: Subjects) -> Scoring:
-    """A cluster; the own one of each image where none is named."""
-    if subjects.workspace is None or subjects.features is None or subjects.stored is None:
-        raise Refused("a cluster is explained in the workspace where it is: give that, and the images with --row")
-    clustering, _ = load_clustering(asked.name, subjects.workspace)
-    if clustering.recipe.id != subjects.features.recipe.id:
-        raise Refused(
-            f"clustering {shown(asked.name)!r} was found in {shown(clustering.recipe.name)} ({clustering.recipe.id}): "
-            f"give --recipe {clustering.recipe.id}"
-        )
-    if asked.answer is not None:
-        return _one(cluster_score(clustering, _whole(asked.answer, "cluster")), subjects)
+def _of_own_clusters(name: str, subjects: Subjects) -> Scoring:
+    """For each image the cluster it is in."""
+    assert subjects.features is not None
+    assert subjects.stored is not None
+    clustering = clustering_of(name, _known(subjects))
     own, _ = clustering.assign(subjects.stored, recipe=subjects.features.recipe.id)
     if (own < 0).any():
         key = subjects.keys[int(np.flatnonzero(own < 0)[0])]
-        raise Refused(f"{shown(key)} is in no cluster: name one, --score cluster:{asked.name}:K")
+        raise Refused(f"{shown(key)} is in no cluster: name one, --score cluster:{name}:K")
     return Scoring(_grouped(own.tolist(), lambda cluster: cluster_score(clustering, int(cluster))))
-
-
-def _likeness(name: str, subjects: Subjects) -> Score:
-    """To a row of the workspace, else to an image file."""
-    if subjects.workspace is None or subjects.features is None:
-        raise Refused("a likeness is explained in a workspace: give that, and the images with --row")
-    try:
-        given = Given("row", key_in(subjects.workspace, name))
-    except NotFound:
-        given = Given("image", name)
-    (example,) = read_examples(subjects.workspace, subjects.features, [given], lambda: subjects.encoder)
-    return likeness_score(np.asarray(example.features, np.float32), given.name)
 
 
 def _of_head(head: Head, answer: str | None, subjects: Subjects) -> Scoring:
@@ -195,9 +168,3 @@ def _grouped(names: Sequence[T], score: Callable[[T], Score]) -> tuple[Group, ..
     for row, name in enumerate(names):
         rows.setdefault(name, []).append(row)
     return tuple(Group(score(name), tuple(of)) for name, of in rows.items())
-
-
-def _whole(text: str, what: str) -> int:
-    if not text.isdecimal():
-        raise Refused(f"{what} {shown(text)!r} must be a whole number")
-    return int(text)

@@ -13,6 +13,11 @@ from boda.pipelines.explaining.subjects import Subjects
 
 TOLERANCE = {"fp32": 1e-4, "bf16": 2e-2}
 """How far a score may be from that of the stored features, in standard deviations of the score over the collection."""
+_CHANGED = "the image or the network is not what it was"
+_WHY = {
+    "fp32": f"{_CHANGED}: embed again",
+    "bf16": f"{_CHANGED}, or bf16 is too coarse for scores that lie so close: embed again with --precision fp32",
+}
 _SPREAD_OF = 2000
 """Images whose scores say how much scores differ."""
 
@@ -43,15 +48,12 @@ def differences(
     sample = np.unique(np.linspace(0, every - 1, min(every, _SPREAD_OF)).astype(np.intp))
     known, stored = subjects.features.array[sample], subjects.stored[list(rows)]
     if type(score) is Score and score.reads == "features":
-        away, spread, what = np.abs(scores - _of(score, stored)), float(_of(score, known).std()), score.title
+        away, spread = np.abs(scores - _of(score, stored)), float(_of(score, known).std())
+        what = f"{score.title}, computed again, is"
         size = spread if spread > 0 else max(float(np.abs(scores).max()), 1e-12)
     else:
-        away, what = (
-            np.linalg.norm(
-                subjects.through(subjects.network.features, rows).astype(np.float64) - stored.astype(np.float64), axis=1
-            ),
-            "its features",
-        )
+        again = subjects.through(subjects.network.features, rows).astype(np.float64)
+        away, what = np.linalg.norm(again - stored.astype(np.float64), axis=1), "its features, computed again, are"
         spread = float(np.sqrt(known.astype(np.float64).var(axis=0).sum()))
         size = spread if spread > 0 else max(float(np.linalg.norm(stored.astype(np.float64), axis=1).max()), 1e-12)
     found: npt.NDArray[np.float64] = away / size
@@ -60,8 +62,8 @@ def differences(
     if len(bad):
         place = int(bad[0])
         raise Refused(
-            f"{shown(subjects.keys[rows[place]])}: {what}, computed again, is {found[place]:.2g} standard deviations "
-            f"from what is stored (at most {most:g}): the image or the network is not what it was: embed again"
+            f"{shown(subjects.keys[rows[place]])}: {what} {found[place]:.2g} standard deviations from what is stored "
+            f"(at most {most:g}): {_WHY[subjects.features.recipe.precision]}"
         )
     return found
 

@@ -127,9 +127,7 @@ def of_files(
     return _subjects(files(given, limit=limit, rng=rng), made, None, None)
 
 
-def _subjects(
-    chosen: Chosen, encoder: "Encoder", workspace: Workspace | None, features: FeatureSet | None
-) -> Subjects:
+def _subjects(chosen: Chosen, encoder: "Encoder", workspace: Workspace | None, features: FeatureSet | None) -> Subjects:
     """The network and the pixels of those that can be read.
 
     Raises:
@@ -148,6 +146,4 @@ def _subjects(
     if workspace is not None and features is not None:
         rows = rows_of(workspace, features, keys)
         stored = features.array[[rows[key] for key in keys]]
-    return Subjects(
-        keys, refs, pixels, chosen.source, encoder, network, workspace, features, stored, chosen.of, unseen
-    )
+    return Subjects(keys, refs, pixels, chosen.source, encoder, network, workspace, features, stored, chosen.of, unseen)

@@ -32,15 +32,17 @@ def title_of(asked: Asked, made: Sequence[Made]) -> str:
     return "The likeliest class of each image" if asked.kind in {"class", "head"} else "The cluster of each image"
 
 
-def lead_of(subjects: Subjects) -> str:
+def lead_of(subjects: Subjects, made: Sequence[Made]) -> str:
     """How many images, of how many, and what stands beside them."""
     count = len(subjects.keys)
     images = "1 image" if count == 1 else f"{count:,} images"
     drawn = f", drawn at random from {subjects.of:,}" if subjects.of > count + len(subjects.unseen) else ""
-    return f"{images}{drawn}, as {shown(subjects.network.name)} sees them. {_TRUST}"
+    trust = _TRUST if any(one.checks is not None for one in made) else _UNCHECKED
+    return f"{images}{drawn}, as {shown(subjects.network.name)} sees them. {trust}"
 
 
 _TRUST = "Beside each map stands what hiding and showing the places it marks does to the score."
+_UNCHECKED = "These maps were not checked: nothing here says whether they are right."
 
 
 def facts_of(subjects: Subjects, made: Sequence[Made]) -> list[tuple[str, str]]:

@@ -1,9 +1,10 @@
 """What an explanation leaves: a page, a sheet, overlays at the images' own size, maps as npy, and a record."""
 
+import contextlib
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,21 +58,34 @@ class Written:
         return self.folder / PAGE
 
 
-def folder_for(workspace: Workspace | None, asked: Asked, methods: Sequence[str], to: Any, *, force: bool) -> Folder:
-    """Where the files go: `to`, or a folder named after score and methods in that of the verb.
+@contextlib.contextmanager
+def folder_for(
+    workspace: Workspace | None, asked: Asked, ways: Sequence[str], to: Any, *, force: bool
+) -> Iterator[Folder]:
+    """Where the files go: `to`, or a folder in that of the verb, named after the score and the ways it is explained.
+
+    Where the work inside fails, folders that were made for it and hold nothing are taken away again.
 
     Raises:
         NotFound: the folder above is not there.
         Refused: something that is not ours is in the way.
     """
+    is_own = to is not None and Path(to).exists()
     base = output_folder(workspace.path if workspace is not None else None, "explain", to)
-    if to is None:
-        said = ":".join(one for one in (asked.kind, asked.name, asked.answer) if one)
-        base = base / slug(f"{said} {' '.join(methods)}")
-        base.mkdir(exist_ok=True)
-    folder = Folder(base, "explain", force=force)
-    folder.check([PAGE, SHEET, RECORD, RANKING, TABLE])
-    return folder
+    made = [base]
+    try:
+        if to is None:
+            said = ":".join(one for one in (asked.kind, asked.name, asked.answer) if one)
+            made.insert(0, base / slug(f"{said} {' '.join(ways)}"))
+            made[0].mkdir(exist_ok=True)
+        folder = Folder(made[0], "explain", force=force)
+        folder.check([PAGE, SHEET, RECORD, RANKING, TABLE])
+        yield folder
+    except BaseException:
+        for one in made if not is_own else []:
+            with contextlib.suppress(OSError):
+                one.rmdir()
+        raise
 
 
 def write_explanations(
@@ -123,7 +137,7 @@ def write_explanations(
     title = title_of(asked, made)
     page = ExplanationPage(
         title=title,
-        lead=lead_of(subjects),
+        lead=lead_of(subjects, made),
         facts=facts_of(subjects, made),
         images=entries,
         figures=figures_of(made),
@@ -151,6 +165,7 @@ def write_comparison(
         "seed": seed,
         "keys": [to_json(key) for key in subjects.keys],
         "notes": list(scores.notes),
+        "off_stored": compared.off_stored,
         **compared.ranking.record(),
     }
     rows = compared.rows([shown(key) for key in subjects.keys])

@@ -61,12 +61,18 @@ def held_out(
 
     Raises:
         NotFound: no such column.
-        Refused: too few rows, or only one class; a row has no features of a further set.
+        Refused: too few rows that are no copies, or only one class; a row has no features of a further set.
     """
     asked = Asked(column, kind="class")
     first = gather(workspace, Plan(asked, (recipes[0].id,), folds=folds, seed=seed))
     if copies is not None:
         first = replace(first, groups=join(first.groups, [copies.get(key) for key in first.assembled.keys]))
+    different = len(np.unique(first.groups))
+    if different < folds:
+        raise Refused(
+            f"{len(first)} images with a label are {different} different pictures, as copies stay together: too few "
+            f"for {folds} folds; label more images"
+        )
     numbers = first.split(first.groups)
     said = []
     for place, recipe in enumerate(recipes):

@@ -2,7 +2,7 @@
 
 import difflib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -214,8 +214,9 @@ def given(
             + (f". Near: {', '.join(near)}" if near else "")
         )
     made = loaded(encoder, weights, device)
-    there = _collection(files([place], limit=limit, rng=rng), made, progress)
-    return Inside(_network(made), made.recipe, made, None, there)
+    network = _network(made)
+    images = _collection(files([place], limit=limit, rng=rng), made, progress)
+    return Inside(network, made.recipe, made, None, images)
 
 
 def _network(encoder: "Encoder") -> OpenNetwork:

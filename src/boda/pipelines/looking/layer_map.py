@@ -91,7 +91,7 @@ def _pictures(
     """(n,) small pictures, of some drawn ones where there are many; None where there is none."""
     rows = rows_looked_at(len(refs), np.random.default_rng([seed, 6]), most=_PICTURED).tolist()
     found: list[Image.Image | None] = [None] * len(refs)
-    small = thumbnails(there.source, [refs[row] for row in rows], side, inside.recipe)
+    small = thumbnails(there.chosen.source, [refs[row] for row in rows], side, inside.recipe)
     for row, one in zip(rows, small, strict=True):
         found[row] = one if isinstance(one, Image.Image) else None
     return found

@@ -37,8 +37,8 @@ def look_at_maximised(inside: Inside, wanted: Wanted) -> Look:
     """Climb each score from noise, or from an image."""
     import torch
 
-    scores = scores_of(inside, wanted)
     network, start = inside.network, None if wanted.start is None else inside.image(wanted.start)
+    scores = scores_of(inside, wanted, start)
     ascent = ascent_of(wanted.ascent, network.shape)
     tops = _tops(inside, scores, IMAGES if wanted.count is None else wanted.count)
     made = [

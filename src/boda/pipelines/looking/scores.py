@@ -1,25 +1,30 @@
 """Which scores are climbed: channels of a layer, classes of the network's own, or any other that can be asked for."""
 
-import numpy as np
+from dataclasses import replace
 
-from boda.encoders.text import as_text_encoder
 from boda.errors import Refused
-from boda.explanations.channels import channel_score, class_score
-from boda.explanations.cluster_score import cluster_score
+from boda.explanations.channels import channel_score
 from boda.explanations.head_score import head_score
-from boda.explanations.likeness_score import likeness_score, text_score
 from boda.explanations.score import Score
+from boda.heads.head import Head
 from boda.keys import shown
-from boda.pipelines.clusters.keeping import load_clustering
-from boda.pipelines.explaining.asked import Asked, asked_score, known_names
-from boda.pipelines.explaining.class_names import class_index
+from boda.pipelines.explaining.asked import asked_score, known_names
+from boda.pipelines.explaining.held import held_at_mean, rows_of_head
+from boda.pipelines.explaining.named_score import Known, named_class, named_score, refuse_other
 from boda.pipelines.heads.keeping import load_head
-from boda.pipelines.looking.given import Inside
+from boda.pipelines.looking.given import Inside, Seen
 from boda.pipelines.looking.look import Wanted
+from boda.pipelines.searching.examples import rows_of
 
 
-def scores_of(inside: Inside, wanted: Wanted) -> list[Score]:
+def scores_of(inside: Inside, wanted: Wanted, start: Seen | None) -> list[Score]:
     """Every score that is asked for.
+
+    Args:
+        inside: what is looked into.
+        wanted: what is asked.
+        start: the image that is begun with. Where it is one of the workspace, its row is what a head is given beside
+            the image.
 
     Raises:
         NotFound: no such class, head, clustering or image.
@@ -36,55 +41,38 @@ def scores_of(inside: Inside, wanted: Wanted) -> list[Score]:
         layer = wanted.layers[0] if wanted.layers else inside.own_layer
         return [channel_score(inside.network, layer, one, place=wanted.place) for one in wanted.channels]
     if wanted.classes:
-        return [_of_class(inside, one, probability=wanted.probability) for one in wanted.classes]
+        return [named_class(inside.network, one, probability=wanted.probability) for one in wanted.classes]
     if isinstance(wanted.score, str):
-        return [_asked(inside, wanted.score)]
+        return [_asked(inside, wanted.score, start)]
     assert wanted.score is not None
     return [wanted.score]
 
 
-def _of_class(inside: Inside, answer: int | str, *, probability: bool) -> Score:
-    if inside.network.network.logits is None:
-        raise Refused(f"encoder {inside.name!r} has no classifier: climb a channel, or the score of a head")
-    return class_score(inside.network, class_index(answer, inside.network.class_names), probability=probability)
-
-
-def _asked(inside: Inside, text: str) -> Score:
+def _asked(inside: Inside, text: str, start: Seen | None) -> Score:
     """A score as it is written for `boda explain`."""
     asked = asked_score(text, None, None, known_names(inside.workspace))
-    if asked.kind == "class":
-        assert asked.answer is not None
-        return _of_class(inside, asked.answer, probability=False)
-    if asked.kind == "channel":
-        if asked.answer is None or not asked.answer.isdecimal():
-            raise Refused(f"no score {shown(text)!r}: write channel:LAYER:INDEX")
-        return channel_score(inside.network, asked.name, int(asked.answer))
-    if asked.kind == "text":
-        return text_score(as_text_encoder(inside.encoder).encode_text([asked.name])[0], asked.name)
-    if asked.kind == "like":
-        image = inside.image(asked.name)
-        return likeness_score(np.asarray(inside.encoder(image.pixels[None])[0], np.float32), image.name)
-    return _of_cluster(inside, asked) if asked.kind == "cluster" else _of_head(inside, asked)
-
-
-def _of_cluster(inside: Inside, asked: Asked) -> Score:
-    if asked.answer is None or not asked.answer.isdecimal():
-        raise Refused(f"say which cluster: cluster:{shown(asked.name)}:K")
-    clustering, _ = load_clustering(asked.name, inside.workspace)
-    _refuse_other(inside, {clustering.recipe.id}, f"clustering {shown(asked.name)!r}")
-    return cluster_score(clustering, int(asked.answer))
-
-
-def _of_head(inside: Inside, asked: Asked) -> Score:
-    """Of a head that takes nothing but the image: others are refused, as there is no row to hold."""
+    known = Known(
+        inside.network, inside.encoder, inside.recipe, inside.workspace, lambda name: inside.image(name).pixels
+    )
+    if asked.kind != "head":
+        return named_score(asked, known)
     head = load_head(asked.name, inside.workspace)
-    _refuse_other(inside, {one.id for one in head.recipes}, f"head {shown(head.name)!r}")
-    return head_score(head, head.preparation.kept[0].name, asked.answer)
+    if not head.recipes:
+        raise Refused(f"head {shown(head.name)!r} takes columns only: there is no image to climb it by")
+    refuse_other(head.recipes, f"head {shown(head.name)!r}", known)
+    return _of_head(inside, head, asked.answer, start)
 
 
-def _refuse_other(inside: Inside, recipes: set[str], what: str) -> None:
-    if inside.recipe.id not in recipes:
-        raise Refused(
-            f"{what} is of other features ({', '.join(sorted(recipes)) or 'none'}) than those of {inside.name} "
-            f"({inside.recipe.id}): look into the network that made them, with recipe"
-        )
+def _of_head(inside: Inside, head: Head, answer: str | None, start: Seen | None) -> Score:
+    """With all that it is given beside the image where it is: in the row of the start, else at its mean."""
+    is_alone = len(head.preparation.kept) == 1 and head.unit is None
+    if is_alone or start is None or start.key is None or inside.workspace is None:
+        block, held = held_at_mean(head, inside.recipe)
+        beside = "at the mean of the training rows"
+    else:
+        features = inside.workspace.features(inside.recipe)
+        own = features.array[rows_of(inside.workspace, features, [start.key])[start.key]]
+        _, block, held = rows_of_head(inside.workspace, head).of(inside.recipe, start.key, own)
+        beside = f"as in the row of {shown(start.key)}"
+    score = head_score(head, block, answer, held)
+    return score if held is None else replace(score, title=f"{score.title}, its other inputs {beside}")

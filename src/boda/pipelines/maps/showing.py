@@ -244,7 +244,9 @@ def _thumbnails(workspace: Workspace, kept: KeptMap) -> tuple[list[Image.Image],
         notes.append(f"The page has thumbnails of {PICTURED:,} of the {n:,} images, drawn at random.")
     refs = workspace.refs([kept.keys[row] for row in rows])
     small: list[Image.Image] = []
-    for row, one in zip(rows, thumbnails(source, list(refs.values()), SIDE, workspace.recipe(kept.recipe)), strict=True):
+    for row, one in zip(
+        rows, thumbnails(source, list(refs.values()), SIDE, workspace.recipe(kept.recipe)), strict=True
+    ):
         if isinstance(one, Image.Image):
             pictured[row] = len(small)
             small.append(one)

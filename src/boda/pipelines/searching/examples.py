@@ -159,9 +159,10 @@ def key_of(workspace: Workspace, typed: str) -> str:
 def _features_of(image: Source, recipe: Recipe, encoder: "Encoder") -> "StoredFeatures":
     """The features of one image file."""
     assert recipe.pixels is not None
-    (pixels,) = seen(image, [ref_of(image)], recipe.pixels)
+    ref = ref_of(image)
+    (pixels,) = seen(image, [ref], recipe.pixels)
     if isinstance(pixels, Unreadable):
-        raise BadImage(pixels.stage, pixels.code, pixels.reason)
+        raise BadImage(pixels.stage, pixels.code, f"{shown(ref.key)}: {pixels.reason}")
     one: StoredFeatures = encoder(pixels[None])[0].astype(recipe.dtype)
     if not np.isfinite(one).all():
         raise Refused("the encoder gave NaN or infinity for this image")
