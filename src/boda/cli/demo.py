@@ -14,7 +14,10 @@ from boda.cli.show import Show
 @spoken
 @click.pass_obj
 def demo(show: Show, /, **options: Any) -> None:
-    """Embed real images, find neighbours, train a head, and make a page of it all. Needs no network."""
+    """Embed real images, train a head, find groups, map and inspect them, and make a page of it all.
+
+    Needs no network, and about two minutes on two cores.
+    """
     import boda
 
     result = boda.demo(progress=show.progress, **options)

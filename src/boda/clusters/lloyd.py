@@ -37,7 +37,8 @@ def in_groups(centres: Float32) -> npt.NDArray[np.int64]:
         part = parts.pop()
         away = centres[part] - centres[part].mean(axis=0)
         if len(part) > 2:
-            along = away @ away[(away * away).sum(axis=1).argmax()]
+            with np.errstate(all="ignore"):  # OpenBLAS raises flags for finite numbers too (numpy issue 28967)
+                along = away @ away[(away * away).sum(axis=1).argmax()]
             part = part[np.argsort(along, kind="stable")]
             parts += [part[len(part) // 2 :], part[: len(part) // 2]]
         else:
