@@ -188,3 +188,25 @@ def test_features_in_bf16_are_explained_where_that_is_fine_enough(little, tmp_pa
     noise = in_bf16(write_noise(tmp_path / "noise", "abcdef"), little)
     with pytest.raises(Refused, match=r"or bf16 is too coarse .* embed again with --precision fp32"):
         boda.explain(noise, row="a.png", **asked)
+
+
+def test_rows_that_are_named_meet_no_condition(noise, little, tmp_path):
+    """A condition beside them is not left out in silence."""
+    with pytest.raises(Refused, match="give rows, or where, not both"):
+        boda.explain(noise, row="a.png", where="width == 48", encoder=little, to=tmp_path / "out")
+
+
+def test_each_row_has_a_folder_of_its_own(little, tmp_path):
+    """Where none is named, the second picture does not take the place of the first; named twice, it is one."""
+    there = embedded(write_noise(tmp_path / "images", "ab"), little)
+    found = [boda.explain(there, row=row, encoder=little, check=False) for row in ("a.png", "b.png", ["a.png"] * 2)]
+    assert found[0].page != found[1].page
+    assert all(one.page.is_file() for one in found)
+    assert (len(found[2].explained), found[2].of) == (1, 1)
+
+
+def test_images_are_looked_for_before_the_network_is_loaded(tmp_path, monkeypatch):
+    """A misspelt name is told at once."""
+    monkeypatch.setattr("boda.pipelines.explaining.subjects.loaded", lambda *_: pytest.fail("loaded"))
+    with pytest.raises(NotFound, match=r"nothing\.boda"):
+        boda.explain(tmp_path / "nothing.boda")

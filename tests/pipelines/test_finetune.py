@@ -353,9 +353,8 @@ def test_flips_that_change_a_column_are_refused(place, tmp_path):
 
 def test_a_decay_that_is_none_leaves_nothing_in_the_way(place, tmp_path):
     """So the corrected command finds an empty place."""
-    for decay in (2.0, 0.0, float("nan")):
-        with pytest.raises(Refused, match=f"layer_decay={decay}: a share above 0, at most 1"):
-            tune(place, folds=0, layer_decay=decay, to=tmp_path / "run")
+    with pytest.raises(Refused, match=r"layer_decay=2.0: a share above 0, at most 1"):
+        tune(place, folds=0, layer_decay=2.0, to=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

@@ -271,6 +271,7 @@ def test_colours_of_the_validation_images_are_not_lost(tmp_path):
     assert (both.plan.channels, alone.plan.channels) == (3, 1)
 
 
+@pytest.mark.slow
 def test_every_epoch_is_written_for_tensorboard_too(place, tmp_path):
     """Each score at the step of its epoch, as the history has it."""
     pytest.importorskip("tensorboard")

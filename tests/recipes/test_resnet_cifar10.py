@@ -187,5 +187,5 @@ def test_two_cores_are_told_first_how_long_it_takes(data, tmp_path, monkeypatch,
     with pytest.raises(SystemExit, match="not there; give the folder of data"):
         resnet_cifar10.main()
     monkeypatch.setattr("sys.argv", ["resnet_cifar10.py", *words, "--preset", "cifar-fast"])
-    with pytest.raises(SystemExit, match="cifar-fast with --two-cores.*: one of the two"):
+    with pytest.raises(SystemExit, match=r"cifar-fast with --two-cores.*: one of the two"):
         resnet_cifar10.main()

@@ -95,8 +95,8 @@ def sweep(
         except Refused as refusal:
             left_out[there] = f"{len(rows) // 2} rows, half of those looked at, are too few: {refusal}"
     nulls, without = runner.nulls(list(found))
-    for k, refusal in without.items():
-        left_out[len(found.pop(k).clusters)] = f"features without groups cannot be clustered to compare with: {refusal}"
+    for k, reason in without.items():
+        left_out[len(found.pop(k).clusters)] = f"features without groups cannot be clustered to compare with: {reason}"
     stabilities = tuple(
         Stability(
             len(again.clusters),

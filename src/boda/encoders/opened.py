@@ -1,10 +1,9 @@
 """A network laid open: what explanations look into, so that what embeds stays untouched."""
 
 import copy
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from boda.arrays import Pixels
 from boda.encoders.anatomy import Anatomy, Part
@@ -20,8 +19,6 @@ from boda.recipe import Recipe
 
 if TYPE_CHECKING:
     import torch
-
-Forward: TypeAlias = "Callable[[torch.Tensor], torch.Tensor]"
 
 
 @dataclass(frozen=True, eq=False)

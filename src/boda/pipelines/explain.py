@@ -164,7 +164,7 @@ def explain(  # noqa: PLR0913  # what is explained, how, and what is made of it
     asked, known, subjects = _asked(
         images, score, head, answer, row, where, limit, recipe, encoder, weights, device, seed
     )
-    ways = [*methods, *filter(None, (layer, baseline))]
+    ways = [*methods, *filter(None, (layer, baseline)), *_several(row)]
     with folder_for(subjects.workspace, asked, ways, to, force=force) as folder:
         scores = scoring(asked, subjects, known)
         made, refused = make(subjects, scores.groups, methods, How(layer, baseline, check, seed, at_once), progress)
@@ -210,7 +210,7 @@ def compare_explanations(  # noqa: PLR0913  # as `explain`
     asked, known, subjects = _asked(
         images, score, head, answer, row, where, limit, recipe, encoder, weights, device, seed
     )
-    ways = ["compare", *filter(None, (layer, baseline))]
+    ways = ["compare", *filter(None, (layer, baseline)), *_several(row)]
     with folder_for(subjects.workspace, asked, ways, to, force=force) as folder:
         scores = scoring(asked, subjects, known)
         how = How(layer, baseline, check=True, seed=seed, at_once=at_once)
@@ -219,8 +219,12 @@ def compare_explanations(  # noqa: PLR0913  # as `explain`
     return Comparison(compared, subjects.keys, subjects.network.recipe, record, table)
 
 
+def _several(given: str | Sequence[str]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
 def _methods(method: str | Sequence[str]) -> tuple[str, ...]:
-    names = (method,) if isinstance(method, str) else tuple(method)
+    names = _several(method)
     if not names or len(set(names)) != len(names):
         raise Refused("give at least one method, and each but once")
     for name in names:
@@ -247,7 +251,9 @@ def _asked(
         raise Refused(f"limit={limit} must be at least 1")
     check_seed(seed)
     rng = np.random.default_rng(seed)
-    rows = (row,) if isinstance(row, str) else tuple(row)
+    rows = _several(row)
+    if rows and where is not None:
+        raise Refused("rows that are named meet no condition: give rows, or where, not both")
     there, given = _given(images)
     asked = asked_score(score, head.name if isinstance(head, Head) else head, answer, known_names(there))
     loaded = load_head(head if isinstance(head, Head) else asked.name, there) if asked.kind == "head" else None

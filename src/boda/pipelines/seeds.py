@@ -18,7 +18,7 @@ def check_seed(seed: object) -> None:
     Traceback (most recent call last):
     boda.errors.Refused: seed=-1: a whole number from 0
     """
-    if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or int(seed) < 0:
         raise Refused(f"seed={seed!r}: a whole number from 0")
-    if seed > _MOST:
+    if int(seed) > _MOST:
         raise Refused(f"seed={seed}: a whole number from 0 to 2^64 - 1")

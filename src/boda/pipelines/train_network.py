@@ -449,7 +449,7 @@ def _refuse_epochs(keep_epochs: Any, preset: Preset) -> None:
         raise Refused(f"keep_epochs={keep_epochs!r}: numbers are wanted, as [0, 3, 10]")
     for epoch in keep_epochs:
         if not 0 <= epoch <= preset.epochs:
-            raise Refused(f"keep_epochs has {epoch}, and there are {preset.epochs} epochs (0: as the network began)")
+            raise Refused(f"keep_epochs has {epoch}, of epochs 0 (as the network began) to {preset.epochs}")
 
 
 def _gathered(

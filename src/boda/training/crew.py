@@ -1,6 +1,7 @@
 """Crew: the processes that train one network together, each on a device and a share of every batch.
 
-`accelerate launch --num_processes 2 -m boda train-net ...` starts them; alone there is one. The mean of the gradients
+`accelerate launch --num_processes 2 -m boda train-net ...` starts them, one a device (on processors `torchrun
+--nproc_per_node 2 -m boda train-net ... --device cpu`); alone there is one. The mean of the gradients
 of equal shares is the gradient of the batch, so a crew goes where one process goes, but for norms, which see their own
 share only, and for images mixed with each other, which find their partners there.
 """

@@ -82,7 +82,8 @@ def rows_of_workspace(
     if row:
         named = [key_of(workspace, one) for one in row]
         rows_of(workspace, features, named)  # refuses those that have none
-        some, of = list(dict.fromkeys(named)), len(named)
+        some = list(dict.fromkeys(named))
+        of = len(some)
     else:
         among = features.keys if where is None else _meeting(workspace, features.keys, where)
         some, of = [among[one] for one in rows_looked_at(len(among), rng, most=limit).tolist()], len(among)

@@ -118,13 +118,14 @@ def of_files(
         NotFound, SourceError: an image or folder is not there or cannot be listed.
         Refused: no image, or the encoder is no network of torch.
     """
-    if head is not None:
-        if not head.recipes:
-            raise Refused(f"head {shown(head.name)!r} takes columns only: there is no image to explain it by")
-        made = encoders_for(head.recipes, encoder, weights=weights, device=device)[0]
-    else:
+    if head is not None and not head.recipes:
+        raise Refused(f"head {shown(head.name)!r} takes columns only: there is no image to explain it by")
+    chosen = files(given, limit=limit, rng=rng)
+    if head is None:
         made = loaded(encoder, weights, device)
-    return _subjects(files(given, limit=limit, rng=rng), made, None, None)
+    else:
+        made = encoders_for(head.recipes, encoder, weights=weights, device=device)[0]
+    return _subjects(chosen, made, None, None)
 
 
 def _subjects(chosen: Chosen, encoder: "Encoder", workspace: Workspace | None, features: FeatureSet | None) -> Subjects:
