@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 import boda
+from boda.errors import Refused
 from boda.pipelines.networks import gathering
 from boda.training.objective import Objective
 from boda.training.preset import Preset
@@ -54,6 +55,8 @@ def test_a_number_is_learned_with_what_is_taken_unasked_and_predicted(table, tmp
     truth = [1000 + np.asarray(Image.open(image)).mean() for image in images]
     assert np.corrcoef(np.ravel(said), truth)[0, 1] > 0.8
     assert np.abs(np.ravel(said) - truth).mean() < 60
+    with pytest.raises(Refused, match=r"no classifier.*--head with the head of the run"):
+        boda.predict(images[0], encoder=found.encoder)
 
 
 @pytest.mark.parametrize(("target", "kind"), [("count_*", "ratings"), ("class", "class")])

@@ -31,9 +31,11 @@ def as_classifier(encoder: Encoder) -> Classifier:
         Refused: it has none.
     """
     if not getattr(encoder, "class_names", ()):
+        name = encoder.recipe.name
+        own = "" if not name.startswith("run:") else ", or --head with the head of the run, if it learned a target"
         raise Refused(
-            f"encoder {encoder.recipe.name!r} has no classifier, so it cannot name what it sees: "
-            "choose one that has, such as 'auto'"
+            f"encoder {name!r} has no classifier, so it cannot name what it sees: choose one that has, such as "
+            f"'auto'{own}"
         )
     return cast("Classifier", encoder)
 
