@@ -191,8 +191,9 @@ def test_what_is_not_a_network_is_explained_by_occlusion(tmp_path):
     there = boda.embed(
         images, encoders=["handmade:hog-colour"], to=tmp_path / "w.boda", executor="in-process", workers=1
     )
-    with pytest.raises(Refused, match="no network of torch"):
-        boda.explain(there, score="like:a.png", row="b.png", to=tmp_path / "out")
+    for method in ("grad-cam", "attention"):
+        with pytest.raises(Refused, match="no network of torch and has no layers: explain it by occlusion"):
+            boda.explain(there, score="like:a.png", row="b.png", method=method, to=tmp_path / "out")
     found = boda.explain(there, score="like:a.png", row="b.png", method="occlusion", check=False, to=tmp_path / "out")
     assert np.abs(found.explained[0].maps).max() > 0
     assert found.explained[0].difference < 1e-4

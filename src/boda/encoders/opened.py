@@ -61,9 +61,17 @@ class OpenNetwork:
         Raises:
             Refused: it is closed.
         """
+        self.refuse_closed()
+        return Anatomy(self.network, self.name, self.shape)
+
+    def refuse_closed(self) -> None:
+        """For what looks inside.
+
+        Raises:
+            Refused: it is closed.
+        """
         if self.closed:
             raise Refused(f"encoder {self.name!r} is no network of torch and has no layers: explain it by occlusion")
-        return Anatomy(self.network, self.name, self.shape)
 
     def door(self, pixels: Pixels) -> "torch.Tensor":
         """(n, h, w, 3) uint8 to what the network sees: (n, 3, h, w) float32, channels last in memory."""

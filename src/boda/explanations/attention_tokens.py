@@ -74,6 +74,7 @@ def reading_of(opened: OpenNetwork, score: Score, batch: Tensor) -> Reading:
     Raises:
         Refused: nothing in it attends, or not over its whole image.
     """
+    opened.refuse_closed()
     given = opened.features if score.reads == "features" else opened.logits
     with hearing(opened, with_leaf=True) as said:
         made = given(batch[:1].clone())
