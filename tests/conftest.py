@@ -1,6 +1,7 @@
 """Fixtures that every part shares: where the real data is, and the count of tests that ran on it."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Fast tests first, so that a mistake shows within seconds."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+    """Fast tests first, so that a mistake shows within seconds; then the slowest, so that no process waits for them."""
+
+    def seconds(item: pytest.Item) -> float:
+        marker = item.get_closest_marker("slow")
+        return 0 if marker is None else marker.kwargs.get("seconds", 5)
+
+    items.sort(key=lambda item: (seconds(item) > 0, -seconds(item)))
 
 
 def pytest_terminal_summary(terminalreporter: "pytest.TerminalReporter") -> None:
@@ -79,6 +85,14 @@ def pytest_handlecrashitem(crashitem: str, report: pytest.TestReport, sched: Any
         _CRASHED.add(crashitem)
         sched.mark_test_pending(crashitem)
         report.outcome = "rerun"  # type: ignore[assignment]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """What a process that vanished ended with: below 0, the number of a signal."""
+    if error:
+        ended = node.gateway._io.popen.wait(10)
+        sys.stderr.write(f"[{node.gateway.id}] ended with {ended}\n")
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from boda.counted import counted
 from boda.heads.head import Head
 from boda.workspace.atomic import write_whole
 from runs.trial import Trial
@@ -86,13 +87,13 @@ def _times(count: int) -> str:
 
 def footer(seconds: float, seeds: Sequence[int], *, of: str = "folds") -> str:
     """Command, date, machine, versions, seconds, and seeds of what, where there are some."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     versions = ", ".join(f"{name} {version(name)}" for name in ("boda", "numpy", "torch", "timm"))
     command = shlex.join(["recipes/" + Path(sys.argv[0]).name, *(Path(word).name for word in sys.argv[1:])])
     drawn = f"seeds of {of} {', '.join(map(str, seeds))}; " if seeds else ""
     return (
-        f"`python {command}`, {datetime.now(UTC):%Y-%m-%d}, {seconds:,.0f} s on {cores} cores ({_processor()}); "
-        f"{drawn}Python {platform.python_version()}, {versions}.\n"
+        f"`python {command}`, {datetime.now(UTC):%Y-%m-%d}, {seconds:,.0f} s on {counted(cores, 'core')} "
+        f"({_processor()}); {drawn}Python {platform.python_version()}, {versions}.\n"
     )
 
 

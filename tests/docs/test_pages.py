@@ -12,6 +12,8 @@ from boda.cli.main import COMMANDS, cli
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOW_TO = ROOT / "docs" / "how-to"
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+SECONDS = {"README": 200, "explain": 90, "explanations": 60, "inspect": 60, "train-net": 60}
+"""That pages take, where it is long."""
 SHARED = {"--help", "--json", "--quiet", "--verbose", "-q", "-v"}
 
 
@@ -21,8 +23,14 @@ def shelf(tmp_path_factory):
     return run_docs.Shelf(tmp_path_factory.mktemp("docs"))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("group", run_docs.groups(), ids=lambda group: Path(group[0]).stem)
+def each_group():
+    """The pages that are run together, with what they take, about."""
+    for group in run_docs.groups():
+        name = Path(group[0]).stem
+        yield pytest.param(group, id=name, marks=pytest.mark.slow(seconds=SECONDS.get(name, 20)))
+
+
+@pytest.mark.parametrize("group", list(each_group()))
 def test_what_a_page_shows_is_true(group, shelf):
     """Every command and every example of a page gives what stands below it; `make docs` puts it right."""
     reports = [f"{page}, {one}" for page, (_, found) in run_docs.run_group(group, shelf).items() for one in found]

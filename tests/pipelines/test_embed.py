@@ -183,7 +183,7 @@ def test_an_empty_folder_and_a_folder_of_rubbish_are_refused(tmp_path: Path) -> 
         boda.embed(tmp_path / "empty", encoders=HashEncoder(), to=tmp_path / "e.boda")
     (tmp_path / "rubbish").mkdir()
     (tmp_path / "rubbish" / "a.jpg").write_text("x")
-    with pytest.raises(NothingEmbedded, match="none of 1 images"):
+    with pytest.raises(NothingEmbedded, match=r"the only image in .* gave no features"):
         boda.embed(tmp_path / "rubbish", encoders=HashEncoder(), to=tmp_path / "r.boda")
     assert len(boda.open(tmp_path / "r.boda").quarantined()) == 1
 

@@ -216,7 +216,7 @@ def test_facts_of_other_bytes_are_not_taken(there, planted, tmp_path):
     assert "plain 05.png" not in keys(found, "blurred")
     notes = " ".join(found.finding("blurred").notes)
     assert "1 files have changed since they were embedded" in notes
-    assert "1 images could not be looked at" in notes
+    assert "1 image could not be looked at" in notes
     page = found.page.read_text("utf-8")
     assert "No such file" in notes and all(note[1:] in page for note in found.finding("blurred").notes)
     assert found.finding("blurred").judged == 49 - 2 - 2  # two files, and the two flat pictures

@@ -56,7 +56,7 @@ def test_classes_that_no_head_has_learned_are_not_judged(tmp_path):
     (errors,) = boda.inspect(workspace, labels="kind", only=("labels",)).findings
     assert "00005.png" not in {one.key for one in errors.images}
     assert errors.judged == 149
-    assert errors.notes == ("1 images of classes that are in one fold only were not judged: no head had learned them",)
+    assert errors.notes == ("1 image of a class that is in one fold only: not judged, since no head had learned them",)
 
 
 def test_narrow_features_tell_no_copies_and_that_is_said(tmp_path):
@@ -91,7 +91,7 @@ def test_without_pixels_features_tell_look_alikes_and_no_copies(tmp_path):
     assert second.reason == "likeness 1.000; pixels not looked at"
     assert (found.folder / "look-alikes.png").is_file()
     assert len(np.unique(found.copies)) == 60
-    assert "1 pairs that features call alike could not be looked at" in " ".join(found.finding("near duplicates").notes)
+    assert "1 pair that features call alike could not be looked at" in " ".join(found.finding("near duplicates").notes)
 
 
 def test_few_pictures_copied_often_are_too_few_to_judge_labels(tmp_path):

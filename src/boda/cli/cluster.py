@@ -7,6 +7,7 @@ import click
 
 from boda.cli.options import PATH, recipe_option, spoken, workspace_argument
 from boda.cli.show import Said, Show, Table
+from boda.counted import counted
 
 if TYPE_CHECKING:
     from boda.pipelines.cluster import Clustered
@@ -94,7 +95,7 @@ def _say(found: "Clustered") -> Iterator[Said]:
 
     record = found.record
     yield (
-        f"{record['rows']:,} images, {shown(record['encoder'] or 'unknown features')} ({record['recipe']}), "
+        f"{counted(record['rows'], 'image')}, {shown(record['encoder'] or 'unknown features')} ({record['recipe']}), "
         f"{record['method']}, seed {record['seed']}"
     )
     yield Table(

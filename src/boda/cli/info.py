@@ -7,6 +7,7 @@ import click
 
 from boda.cli.options import PATH, spoken, workspace_argument
 from boda.cli.show import Said, Show, Table, reasons_table
+from boda.counted import counted
 
 if TYPE_CHECKING:
     from boda.pipelines.info import Info, KeptResult
@@ -29,7 +30,8 @@ def _say(info: "Info") -> Iterator[Said]:
     from boda.cli.progress import size
     from boda.keys import shown
 
-    yield f"{shown(info.workspace)}: {info.images:,} images of {shown(info.source or 'no source')}, {size(info.bytes)}"
+    images = f"{counted(info.images, 'image')} of {shown(info.source or 'no source')}"
+    yield f"{shown(info.workspace)}: {images}, {size(info.bytes)}"
     if info.read_only:
         yield f"cannot be written here: {shown(info.read_only)}"
     if info.recipes:

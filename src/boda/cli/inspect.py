@@ -7,6 +7,7 @@ import click
 
 from boda.cli.options import PATH, spoken, workspace_argument
 from boda.cli.show import Said, Show, Table
+from boda.counted import counted
 
 if TYPE_CHECKING:
     from boda.pipelines.inspect import Inspection
@@ -48,7 +49,7 @@ def inspect(show: Show, /, workspace: str, **options: Any) -> None:
 def _say(found: "Inspection") -> Iterator[Said]:
     from boda.keys import shown
 
-    yield f"{len(found.keys):,} images, {found.decoded:,} decoded for their pixels"
+    yield f"{counted(len(found.keys), 'image')}, {found.decoded:,} decoded for their pixels"
     yield Table(
         ("finding", "images", "groups", "looked at", "first"),
         [

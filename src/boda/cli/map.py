@@ -7,6 +7,7 @@ import click
 
 from boda.cli.options import PATH, force_option, recipe_option, spoken, workspace_argument
 from boda.cli.show import Said, Show, Table
+from boda.counted import counted
 
 if TYPE_CHECKING:
     from boda.pipelines.map_points import Mapped
@@ -76,7 +77,7 @@ def _said_onto(onto: Any) -> Iterator[Said]:
     from boda.keys import shown
 
     yield (
-        f"{onto['placed']:,} images placed on map {shown(onto['map'])} of {shown(onto['workspace'])}; its "
+        f"{counted(onto['placed'], 'image')} placed on map {shown(onto['map'])} of {shown(onto['workspace'])}; its "
         f"{onto['points']:,} points did not move"
     )
     if onto["gone"]:

@@ -7,6 +7,7 @@ import click
 
 from boda.cli.options import PATH, device_option, spoken
 from boda.cli.show import Said, Show, Table
+from boda.counted import counted
 
 if TYPE_CHECKING:
     from boda.pipelines.train_network import TrainedNetwork
@@ -132,7 +133,8 @@ def _say(found: "TrainedNetwork") -> Iterator[Said]:
     for why, count in found.left_out.items():
         yield f"left out, {why}: {count:,}"
     if found.shared:
-        yield f"{found.shared:,} images that choose the epoch are learned from too, byte for byte"
+        shared = counted(found.shared, "image that chooses the epoch is", "images that choose the epoch are")
+        yield f"{shared} learned from too, byte for byte"
     if found.small is not None:
         small = found.small
         yield (
@@ -140,7 +142,8 @@ def _say(found: "TrainedNetwork") -> Iterator[Said]:
             f"enlarged; the smallest, {shown(small.smallest)}, is {small.side}"
         )
     if found.unreadable:
-        yield f"{found.unreadable:,} images could not be used: {shown(str(found.folder / 'unreadable.csv'))}"
+        unreadable = counted(found.unreadable, "image")
+        yield f"{unreadable} could not be used: {shown(str(found.folder / 'unreadable.csv'))}"
     scores = [name.removeprefix("validation_") for name in best if name.startswith("validation_")]
     yield Table(
         ("epoch", *(f"{part} {name}" for name in scores for part in ("train", "validation"))),

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from boda.arrays import StoredFeatures
+from boda.counted import counted
 from boda.errors import Refused
 from boda.evaluation.copies import LIKENESS, LIMIT
 from boda.evaluation.groups import join
@@ -169,12 +170,10 @@ def _looked_at(
     places = np.searchsorted(rows, np.unique(proposed, axis=0)).astype(np.int64)
     found = confirmed(Proposals.among(here, places, rng=rng), lambda pairs: correlated(rows[pairs]))
     if found.left:
-        notes.append(
-            f"{found.left:,} pairs that features call alike were not looked at: they stand out less than the "
-            f"{len(found.pairs):,} that were"
-        )
+        left = counted(found.left, "pair that features call alike was", "pairs that features call alike were")
+        notes.append(f"{left} not looked at, standing out less than the {len(found.pairs):,} that were")
     if blind := int(np.isnan(found.correlations).sum()):
-        notes.append(f"{blind:,} pairs that features call alike could not be looked at")
+        notes.append(f"{counted(blind, 'pair')} that features call alike could not be looked at")
     return Confirmed(rows[found.pairs], found.correlations, found.same, found.left), notes
 
 

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from boda.counted import counted
 from boda.keys import shown, to_json
 from boda.pipelines.places import Where, opened
 from boda.workspace.doctor import Finding, examine
@@ -44,7 +45,7 @@ class Diagnosis:
         """For people."""
         lines = [f"{finding.severity}: {shown(str(finding))}" for finding in self.findings]
         if self.forgotten:
-            lines.append(f"{self.forgotten:,} rows forgotten: run boda embed again to compute them")
+            lines.append(f"{counted(self.forgotten, 'row')} forgotten: run boda embed again")
         if self.whole:
             checked = "every stored byte was read" if self.deep else "structure and sizes; --deep reads every byte"
             lines.append(f"{shown(self.workspace)}: whole ({checked})")

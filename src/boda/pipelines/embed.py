@@ -284,6 +284,6 @@ def _nothing(workspace: Workspace, source: Source) -> str:
     if not len(workspace):
         ignored = f" ({source.ignored} entries ignored)" if source.ignored else ""
         return f"no images in {root}{ignored}: nothing to embed"
-    return (
-        f"none of {len(workspace)} images in {root} gave features; see why with: boda quarantine {workspace.path} list"
-    )
+    which = "the only image" if len(workspace) == 1 else f"none of {len(workspace):,} images"
+    gave = "gave no" if len(workspace) == 1 else "gave"
+    return f"{which} in {root} {gave} features; see why with: boda quarantine {workspace.path} list"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from boda.counted import counted
 from boda.errors import Refused
 from boda.keys import shown, to_json, to_text
 from boda.pipelines.places import Where, opened, place_for
@@ -50,9 +51,10 @@ class Exported:
 
     def lines(self) -> list[str]:
         """For people."""
-        left_out = f"; {self.left_out:,} images without features are left out" if self.left_out else ""
+        without = counted(self.left_out, "image without features is", "images without features are")
+        left_out = f"; {without} left out" if self.left_out else ""
         files = " and ".join(shown(file) for file in self.files)
-        return [f"{files}: {self.rows:,} rows of {shown(self.recipe.name)} ({self.recipe.id}){left_out}"]
+        return [f"{files}: {counted(self.rows, 'row')} of {shown(self.recipe.name)} ({self.recipe.id}){left_out}"]
 
 
 def export(

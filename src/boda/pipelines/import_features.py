@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from boda.counted import counted
 from boda.errors import NotAWorkspace, NotFound, Refused
 from boda.keys import from_bytes, from_text, shown, to_bytes, to_json
 from boda.pipelines.caches import SCORES, LeftOut
@@ -79,15 +80,18 @@ class Imported:
         """For people."""
         known = "" if self.recipe.known else ", of an unknown recipe"
         name = f"{shown(self.recipe.name)} ({self.recipe.id})"
-        lines = [f"{shown(self.workspace)}: {self.imported:,} of {self.rows:,} rows taken in as {name}{known}"]
+        lines = [f"{shown(self.workspace)}: {self.imported:,} of {counted(self.rows, 'row')} taken in as {name}{known}"]
         if self.already:
-            lines.append(f"{self.already:,} rows were there already")
+            lines.append(f"{counted(self.already, 'row was', 'rows were')} there already")
         if self.unmatched:
-            lines.append(f"{self.unmatched:,} rows match no image, as {', '.join(map(shown, self.examples))}")
+            lines.append(
+                f"{counted(self.unmatched, 'row matches', 'rows match')} no image, as "
+                f"{', '.join(map(shown, self.examples))}"
+            )
         if self.unreadable:
-            lines.append(f"{self.unreadable:,} rows are of images that cannot be read")
+            lines.append(f"{counted(self.unreadable, 'row is of an image', 'rows are of images')} that cannot be read")
         if self.without:
-            lines.append(f"{self.without:,} images have no row in the file")
+            lines.append(f"{counted(self.without, 'image has', 'images have')} no row in the file")
         if self.labels is not None:
             lines.append(f"scores joined as labels {shown(self.labels)}")
         if self.left_out:

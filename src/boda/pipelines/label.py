@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
+from boda.counted import counted
 from boda.errors import Refused
 from boda.keys import shown, to_json
 from boda.pipelines.places import Where, existing_file, opened
@@ -58,22 +59,22 @@ class Labelled:
         """For people."""
         columns = ", ".join(map(shown, self.columns)) or "none"
         how = f"by {self.by} (column {shown(self.column)})"
-        lines = [f"{shown(self.workspace)}: {self.matched:,} of {self.rows:,} rows joined {how}: {columns}"]
-        for what, words in _REPORTED.items():
+        lines = [f"{shown(self.workspace)}: {self.matched:,} of {counted(self.rows, 'row')} joined {how}: {columns}"]
+        for what, (one, several) in _REPORTED.items():
             found = getattr(self, what)
             if found:
                 examples = ", ".join(shown(text) for text in found[:_EXAMPLES])
-                lines.append(f"{len(found):,} {words}, as {examples}")
+                lines.append(f"{counted(len(found), one, several)}, as {examples}")
         if self.normalised:
-            lines.append(f"{self.normalised:,} rows matched only after Unicode normalisation (NFC)")
+            lines.append(f"{counted(self.normalised, 'row')} matched only after Unicode normalisation (NFC)")
         return lines
 
 
 _REPORTED = {
-    "unmatched_rows": "rows fit no image",
-    "unmatched_images": "images have no row",
-    "ambiguous": "rows fit several images and are left out",
-    "repeated": "images have several rows, which are left out",
+    "unmatched_rows": ("row fits no image", "rows fit no image"),
+    "unmatched_images": ("image has no row", "images have no row"),
+    "ambiguous": ("row fits several images and is left out", "rows fit several images and are left out"),
+    "repeated": ("image has several rows, which are left out", "images have several rows, which are left out"),
 }
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
+from boda.counted import counted
 from boda.errors import Refused
 from boda.keys import shown, to_json
 from boda.pipelines.looking.given import Inside, Into, given
@@ -290,7 +291,8 @@ def _told(look: Look, inside: Inside) -> tuple[str, ...]:
     if not unseen:
         return look.words
     key, why = next(iter(unseen.items()))
-    return (*look.words, f"{len(unseen):,} images could not be looked at, the first: {shown(key)}, {why}")
+    unlooked = f"{counted(len(unseen), 'image')} could not be looked at"
+    return (*look.words, f"{unlooked}, the first: {shown(key)}, {why}")
 
 
 def _silent(progress: Progress) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from boda.counted import counted
 from boda.errors import NotFound, Refused
 from boda.keys import from_text, shown, to_json, to_text
 from boda.pipelines.places import Where, opened, place_for
@@ -67,7 +68,7 @@ class QuarantineExport:
 
     def lines(self) -> list[str]:
         """For people."""
-        return [f"{shown(self.file)}: {self.rows:,} rows"]
+        return [f"{shown(self.file)}: {counted(self.rows, 'row')}"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,8 @@ class Retry:
         """For people."""
         if not self.forgotten:
             return [f"{shown(self.workspace)}: nothing was quarantined, nothing is to be tried again"]
-        return [f"{shown(self.workspace)}: {self.forgotten:,} rows forgotten. Run boda embed again to try these images"]
+        forgotten = counted(self.forgotten, "row")
+        return [f"{shown(self.workspace)}: {forgotten} forgotten: run boda embed again to try once more"]
 
 
 def quarantine(workspace: Where) -> QuarantineList:

@@ -13,6 +13,7 @@ import boda
 from boda.clusters.nulls import KINDS
 from boda.clusters.repeated import Spread
 from boda.clusters.stability import Sweep
+from boda.counted import counted
 from boda.keys import shown, to_text
 from boda.pictures.clusters_page import NULLS, Shown, clusters_page
 from boda.pictures.clusters_sweep import Curve, Panel, clusters_sweep
@@ -70,7 +71,7 @@ def files_of(workspace: Workspace, features: FeatureSet, report: Report) -> dict
             files[f"{one.name}-classes.png"] = as_png(table)
         files |= {f"{one.name}/cluster-{number}.png": file for number, file in _sheets(one, report.record, seen)}
         if loose[one.name]:
-            words = f"{one.name}: {one.members.unclustered:,} images in no cluster"
+            words = f"{one.name}: {counted(one.members.unclustered, 'image')} in no cluster"
             files[f"{one.name}/none.png"] = as_png(sheet([loose[one.name][:6], loose[one.name][6:]], seen, words))
         shown_of[one.name] = Shown([_line(part.lines, seen) for part in one.examples], table)
     drawn = _drawn(report)
@@ -130,7 +131,9 @@ def _sheets(found: Found, record: Mapping[str, Any], seen: Mapping[int, Seen]) -
 def _title(name: str, cluster: Mapping[str, Any]) -> str:
     again = cluster["jaccard"]
     stable = "" if again is None else f", found again {again['mean']:.2f} ({again['low']:.2f} to {again['high']:.2f})"
-    return f"{name}, cluster {cluster['cluster']}: {cluster['rows']:,} images ({share(cluster['share'])}){stable}"
+    return (
+        f"{name}, cluster {cluster['cluster']}: {counted(cluster['rows'], 'image')} ({share(cluster['share'])}){stable}"
+    )
 
 
 def _loose(found: Found, keys: Sequence[str]) -> list[Example]:

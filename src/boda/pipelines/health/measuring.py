@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from boda.counted import counted
 from boda.errors import Damaged, NotFound, Refused
 from boda.health.blur import blur_effect
 from boda.health.perceptual_hash import SIDE, Perceived, perceive
@@ -144,7 +145,7 @@ def _pass(collection: Collection, source: Source, rows: list[int]) -> tuple[dict
                 changed += 1
     notes = []
     if unreadable:
-        notes.append(f"{len(unreadable):,} images could not be looked at, the first: {unreadable[0]}")
+        notes.append(f"{counted(len(unreadable), 'image')} could not be looked at, the first: {unreadable[0]}")
     if changed:
         notes.append(f"{changed:,} files have changed since they were embedded, and were not judged by their pixels")
     return found, notes

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from boda.counted import counted
 from boda.errors import Refused
 from boda.evaluation.groups import join
 from boda.evaluation.weighted import Floats
@@ -125,5 +126,6 @@ def _notes(found: HeldOut) -> tuple[str, ...]:
     if found.material.not_compared:
         notes.append(found.material.not_compared)
     if left := int((~found.judged).sum()):
-        notes.append(f"{left:,} images of classes that are in one fold only were not judged: no head had learned them")
+        alone = counted(left, "image of a class that is", "images of classes that are")
+        notes.append(f"{alone} in one fold only: not judged, since no head had learned them")
     return tuple(notes)

@@ -6,6 +6,7 @@ from typing import Any
 from PIL import Image
 
 import boda
+from boda.counted import counted
 from boda.keys import shown
 from boda.pictures.page import (
     Block,
@@ -74,7 +75,7 @@ def report(
 
 
 def _blocks(finding: Finding, pictures: Mapping[str, Image.Image | str]) -> list[Block]:
-    blocks: list[Block] = [Words(f"{len(finding.images):,} of {finding.judged:,} images. {_told(finding)}")]
+    blocks: list[Block] = [Words(f"{len(finding.images):,} of {counted(finding.judged, 'image')}. {_told(finding)}")]
     blocks += [Words(f"{shown(note[:1].upper() + note[1:])}.") for note in finding.notes]
     first = finding.images[:MOST]
     blocks.append(Gallery([_picture(one, pictures[one.key]) for one in first], large=True))

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 import boda
+from boda.counted import counted
 from boda.errors import Refused
 from boda.heads import columns
 from boda.keys import from_text, shown
@@ -194,7 +195,8 @@ def _lead(kept: KeptMap) -> str:
     words = ", ".join(part for part in parts if part)
     if onto := kept.record["onto"]:
         words += (
-            f". {onto['placed']:,} images were placed on map {shown(onto['map'])} of {shown(onto['workspace'])}; "
+            f". {counted(onto['placed'], 'image was', 'images were')} placed "
+            f"on map {shown(onto['map'])} of {shown(onto['workspace'])}; "
             f"its {onto['points']:,} points stayed where they are"
         )
     return f"{words[0].upper()}{words[1:]}."
@@ -251,5 +253,5 @@ def _thumbnails(workspace: Workspace, kept: KeptMap) -> tuple[list[Image.Image],
             pictured[row] = len(small)
             small.append(one)
     if len(small) < len(rows):
-        notes.append(f"{len(rows) - len(small):,} images could not be read now: they have no thumbnail.")
+        notes.append(f"{counted(len(rows) - len(small), 'image')} could not be read now: no thumbnail.")
     return small, pictured, notes
