@@ -7,6 +7,7 @@ import click
 
 from boda.cli.options import PATH, device_option, force_option, recipe_option, spoken, workspace_argument
 from boda.cli.show import Said, Show, Table
+from boda.counted import counted
 
 if TYPE_CHECKING:
     from boda.pipelines.search import Found
@@ -74,7 +75,7 @@ def _say(found: "Found") -> Iterator[Said]:
     pairs = zip(found.hits.keys, found.hits.likeness, strict=True)
     yield Table(("", "key", "likeness"), [[i, shown(key), float(value)] for i, (key, value) in enumerate(pairs, 1)])
     if found.where is not None:
-        met = "1 image meets" if found.searched == 1 else f"{found.searched:,} images meet"
+        met = counted(found.searched, "image meets", "images meet")
         yield f"{met} the condition; all of them were compared"
     if found.index is not None:
         recall = found.index.recall

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from boda.counted import counted
 from boda.errors import Refused
 from boda.evaluation.bootstrap import Difference, Interval, difference_of, draws, interval_of
 from boda.evaluation.plain import as_plain
@@ -60,7 +61,7 @@ class Ranking:
 
     def words(self) -> list[str]:
         """What can be said, in short lines."""
-        images, methods = _counted(self.images, "image"), _counted(len(self.standings), "method")
+        images, methods = counted(self.images, "image"), counted(len(self.standings), "method")
         asked = f"{images}, {methods} asked, {self.confidence:.0%} sure of all"
         refused = [f"{method}: {why}" for method, why in self.refused.items()]
         if not self.standings:
@@ -145,10 +146,6 @@ def rank(
     of_centre = interval_of(whole["centre"], drawn["centre"], units=n, level=confidence)
     shown = unit if span is None else "share of what hiding everything does"
     return Ranking(tuple(standings), of_centre, dict(refused or {}), n, confidence, shown)
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _mean(values: Floats, scale: Floats) -> Statistic:

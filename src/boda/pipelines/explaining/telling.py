@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from boda.counted import counted
 from boda.explanations.checks.checked import Checks
 from boda.explanations.contributions import Contributions
 from boda.explanations.methods import method_named
@@ -35,10 +36,9 @@ def title_of(asked: Asked, made: Sequence[Made]) -> str:
 def lead_of(subjects: Subjects, made: Sequence[Made]) -> str:
     """How many images, of how many, and what stands beside them."""
     count = len(subjects.keys)
-    images = "1 image" if count == 1 else f"{count:,} images"
     drawn = f", drawn at random from {subjects.of:,}" if subjects.of > count + len(subjects.unseen) else ""
     trust = _TRUST if any(one.checks is not None for one in made) else _UNCHECKED
-    return f"{images}{drawn}, as {shown(subjects.network.name)} sees them. {trust}"
+    return f"{counted(count, 'image')}{drawn}, as {shown(subjects.network.name)} sees them. {trust}"
 
 
 _TRUST = "Beside each map stands what hiding and showing the places it marks does to the score."

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from boda.arrays import Pixels
+from boda.counted import counted
 from boda.encoders.layers import LAST
 from boda.encoders.opened import OpenNetwork
 from boda.encoders.opened import opened as open_network
@@ -89,7 +90,9 @@ class Collection:
     def words(self) -> str:
         """How many images were looked at: "400 images", "2,000 of 60,000 images, drawn at random"."""
         count = len(self.refs) - len(self.unseen)
-        return f"{count:,} images" if len(self.refs) == self.of else f"{count:,} of {self.of:,} images, drawn at random"
+        if len(self.refs) == self.of:
+            return counted(count, "image")
+        return f"{count:,} of {self.of:,} images, drawn at random"
 
 
 @dataclass(frozen=True, eq=False)
