@@ -4,6 +4,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
+from boda.counted import counted
 from boda.errors import Refused
 from boda.keys import shown
 from boda.pictures.comparison import comparison
@@ -139,7 +140,7 @@ def _measured(record: Record) -> list[Block]:
         facts.append(("Images listed", number(data["listed"]) + unusable))
     left_out: Record = record.get("left_out") or {}
     for reason, count in left_out.items():
-        facts.append(("Left out", f"{number(count)} {'row' if count == 1 else 'rows'}: {shown(reason)}"))
+        facts.append(("Left out", f"{counted(count, 'row')}: {shown(reason)}"))
     return [Facts(facts)] if facts else []
 
 
