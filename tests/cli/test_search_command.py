@@ -39,6 +39,17 @@ def test_an_approximate_answer_says_its_recall(run, scored, monkeypatch):
     assert "Approximate" not in run("search", scored.path, "--row", "00003.png", "--recipe", "plain").stdout
 
 
+def test_from_a_size_on_an_exact_answer_says_that_there_is_an_index(run, scored, monkeypatch):
+    """It stays exact; a smaller one, a condition and the index itself do not say so."""
+    asked = ("search", scored.path, "--row", "00003.png", "--recipe", "plain")
+    rows = len(scored.features("plain"))
+    monkeypatch.setattr("boda.pipelines.search.LARGE", rows)
+    plain = run(*asked).stdout
+    assert f"All {rows} images were compared; --approximate asks an index instead, which may miss some" in plain
+    monkeypatch.setattr("boda.pipelines.search.LARGE", rows + 1)
+    assert run(*asked).stdout == plain.replace(plain.splitlines()[-2] + "\n", "")
+
+
 def test_it_explains_two_images(run, heads):
     """Likeness beside that of random pairs, ranks, dimensions, and why there are no places."""
     lines = run("search", heads.path, "--explain", "red 0.png", "red 1.png").stdout.splitlines()

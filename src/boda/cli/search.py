@@ -71,6 +71,7 @@ def _explain(show: Show, workspace: str, keys: tuple[str, str], options: dict[st
 
 def _say(found: "Found") -> Iterator[Said]:
     from boda.keys import shown
+    from boda.pipelines.search import LARGE
 
     pairs = zip(found.hits.keys, found.hits.likeness, strict=True)
     yield Table(("", "key", "likeness"), [[i, shown(key), float(value)] for i, (key, value) in enumerate(pairs, 1)])
@@ -83,6 +84,8 @@ def _say(found: "Found") -> Iterator[Said]:
             f"Approximate: the index finds {_percent(recall['value'])} ({_percent(recall['low'])} to "
             f"{_percent(recall['high'])}) of the {recall['neighbours']} nearest, asked for {recall['queries']:,} rows"
         )
+    elif found.where is None and found.searched >= LARGE:
+        yield f"All {found.searched:,} images were compared; --approximate asks an index instead, which may miss some"
     yield f"Sheet: {shown(str(found.sheet))}"
 
 

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from boda.encoders.base import Encoder
 
 
+LARGE = 1_000_000
+"""Rows from which an exact answer takes long enough to say that there is an index (docs/decisions/0013)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """What a search found."""
