@@ -31,10 +31,11 @@ import boda
 from boda.errors import BodaError, NotFound, Refused
 from boda.models.measuring import deviations
 from boda.models.plan import build
+from boda.pipelines.networks.collecting import IMAGENET_MEAN, IMAGENET_STD
 from boda.pipelines.networks.folder import LAST
 from boda.pipelines.networks.gathering import listing_of
 from boda.pipelines.run.meter import Progress
-from boda.pipelines.train_network import IMAGENET_MEAN, IMAGENET_STD, TrainedNetwork
+from boda.pipelines.train_network import TrainedNetwork
 from boda.sources.opening import open_source
 from boda.training import checkpoint
 from boda.training.preset import Preset, preset_named
