@@ -32,6 +32,7 @@ def test_it_says_what_was_learned_and_goes_on_by_its_folder(run):
     assert said.exit_code == 0, said.output
     lines = said.stdout.splitlines()
     assert lines[0] == "autoencoder: 2 classes, from 14 images; 2 to choose the epoch by"
+    assert lines[1].startswith("trained as autoencoder-fast, but epochs 1")
     assert lines[-1] == "encoder: run:run"
     record = one_object(run("train-net", "--resume", "run", "--json"))
     assert (record["encoder"], record["target"], record["kind"], record["head"]) == ("run:run", "class", "class", None)
@@ -51,7 +52,7 @@ def test_it_says_what_was_left_out_enlarged_and_taken_over(run, here):
     said = run("train-net", "table.csv", "--target", "what", "--init", "first", *SMALL, "--to", "run").stdout
     assert "begun with 16 of 20 tensors of the other run" in said
     assert "left out, no target: 1" in said
-    assert "1 images are smaller than the 32 pixels that the network sees and were enlarged; the smallest, " in said
+    assert "1 image is smaller than the 32 pixels that the network sees, and enlarged; the smallest, " in said
 
 
 def test_images_alone_and_classes_beside_them(run):

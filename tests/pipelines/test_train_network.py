@@ -82,6 +82,18 @@ def test_a_classifier_learns_and_is_an_encoder(squares, tmp_path):
     assert len(workspace.features().array) == 48
 
 
+def test_few_images_are_learned_unasked(squares, tmp_path):
+    """Small steps at a small rate, unless a batch, a rate or a preset is asked for; going on needs no word of it."""
+    found = boda.train_network(squares, target="class", to=tmp_path / "run", settings={"epochs": 5})
+    assert (found.preset.name, found.preset.batch, found.preset.lr) == ("cifar-fast", 8, 0.025)
+    assert found.best["validation_error"] == 0
+    assert boda.train_network(resume=tmp_path / "run").preset == found.preset
+    one = {"epochs": 1, "precision": "fp32"}
+    for name, asked in ({"batch": {"settings": one | {"batch": 16}}, "preset": {"preset": "cifar-fast"}}).items():
+        other = boda.train_network(squares, target="class", to=tmp_path / name, **({"settings": one} | asked))
+        assert other.preset.lr == 0.4
+
+
 def test_the_kept_network_scores_as_the_history_says(squares, tmp_path):
     """The encoder of the run, asked about the validation rows, errs as often as the best epoch is said to."""
     found = boda.train_network(squares, target="class", to=tmp_path / "run", settings=TINY | {"lr": 0.02}, seed=3)

@@ -23,6 +23,27 @@ def test_a_preset_cannot_be_written_to():
     assert PLAIN.lr == 0.1
 
 
+@given(st.sampled_from(sorted(PRESETS)), st.integers(1, 10**7))
+def test_few_rows_get_small_steps(name, rows):
+    """An epoch has at least twenty, as far as a step has eight images; the rate falls with the batch."""
+    preset = preset_named(name)
+    few = preset.for_few(rows)
+    if preset.optimiser != "sgd" or rows >= 20 * preset.batch:
+        assert few == preset
+        return
+    assert few.batch == 8 or rows // few.batch >= 20 > rows // (2 * few.batch)
+    assert few.lr / few.batch == pytest.approx(preset.lr / preset.batch)
+    assert few.changes().keys() == {"batch", "lr"}
+    assert few.changed(batch=preset.batch, lr=preset.lr) == preset
+
+
+def test_a_preset_says_what_is_not_as_its_name_says():
+    """Nothing of a preset as it is; all of nothing where nobody knows the name."""
+    assert preset_named("cifar-fast").changes() == {}
+    assert preset_named("cifar-fast").changed(epochs=3, drops=(0.5,)).changes() == {"epochs": 3, "drops": (0.5,)}
+    assert PLAIN.changes() == {}
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_survives_json(name):
     """Field by field; its augmentation exists."""

@@ -128,6 +128,8 @@ def _say(found: "TrainedNetwork") -> Iterator[Said]:
     best = found.best
     chosen = f"{found.validation:,} to choose the epoch by"
     yield f"{found.plan.name}: {_what(found)}, from {found.training:,} images; {chosen}"
+    changes = ", ".join(f"{name} {shown(str(value))}" for name, value in found.preset.changes().items())
+    yield f"trained as {shown(found.preset.name)}{changes and f', but {changes}'}"
     if found.taken is not None:
         yield f"begun with {found.taken[0]} of {found.taken[1]} tensors of the other run"
     for why, count in found.left_out.items():
@@ -138,8 +140,8 @@ def _say(found: "TrainedNetwork") -> Iterator[Said]:
     if found.small is not None:
         small = found.small
         yield (
-            f"{small.count:,} images are smaller than the {found.plan.size[0]} pixels that the network sees and were "
-            f"enlarged; the smallest, {shown(small.smallest)}, is {small.side}"
+            f"{counted(small.count, 'image is', 'images are')} smaller than the {found.plan.size[0]} pixels that the network "
+            f"sees, and enlarged; the smallest, {shown(small.smallest)}, is {small.side}"
         )
     if found.unreadable:
         unreadable = counted(found.unreadable, "image")

@@ -156,7 +156,8 @@ def train_network(  # noqa: PLR0913 - each is an option of the command
         target: a column, as of `boda.train`: `class` of a folder by class. None: the images themselves.
         target_kind: number, class or ratings; None: told by the values. A ResNet's folder has a head of it,
             `FOLDER/head`, for `boda.predict`.
-        preset: how it is trained, by name or as a `Preset`; None: the fast one for this network and target.
+        preset: how it is trained, by name or as a `Preset`; None: the fast one for this network and target, in smaller
+            steps where there are few images (`Preset.for_few`).
         settings: fields of the preset to change: `{"epochs": 3, "augmentation": "none"}`.
         objective: of an autoencoder.
         size: side of the images in pixels; None: what the network was made for.
@@ -225,7 +226,7 @@ def train_network(  # noqa: PLR0913 - each is an option of the command
     plan = plan_of(net, found, size, channels or 3)
     objective = objective or Objective()
     refuse_objective(objective, plan)
-    how = preset_for(preset, plan, found, settings, device)
+    how = preset_for(preset, plan, found, settings, device, len(listing.refs))
     refuse_epochs(keep_epochs, how)
     swaps = swaps_of(how, found, flip_pairs)
     begun = folder.begun_with_weights if init is None else _init_digest(Path(init))

@@ -12,6 +12,8 @@ from boda.keys import shown
 Curve: TypeAlias = Literal["constant", "steps", "plateau", "one-cycle", "cosine"]
 Optimiser: TypeAlias = Literal["sgd", "adam", "adamw"]
 Computing: TypeAlias = Literal["fp32", "bf16"]
+_STEPS, _LEAST_BATCH = 20, 8
+"""Of an epoch, and images of a step, where few images make them fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,23 @@ class Preset:
             if name not in known:
                 raise Refused(f"no setting {name!r}; one of {', '.join(known)}")
         return replace(self, **values)
+
+    def for_few(self, rows: int) -> "Preset":
+        """In smaller steps of SGD, where an epoch of so many rows would have too few.
+
+        The rate falls with the batch (Goyal et al. 2017, arXiv:1706.02677).
+        """
+        batch = self.batch
+        while batch > _LEAST_BATCH and rows < _STEPS * batch:
+            batch //= 2
+        if self.optimiser != "sgd" or batch == self.batch:
+            return self
+        return self.changed(batch=batch, lr=self.lr * batch / self.batch)
+
+    def changes(self) -> dict[str, Any]:
+        """Fields that are not as in the preset of its name."""
+        named = PRESETS.get(self.name)
+        return {} if named is None else {k: v for k, v in self.as_json().items() if v != named.as_json()[k]}
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON."""

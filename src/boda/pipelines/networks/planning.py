@@ -104,11 +104,13 @@ def preset_for(
     target: Target | None,
     settings: Mapping[str, Any] | None,
     device: str,
+    rows: int,
 ) -> Preset:
-    """The preset with its changes; bf16 only where the device is fast at it."""
+    """The preset with its changes; bf16 only where the device is fast at it. Unasked: the fast one, in steps for `rows`."""
     from boda.encoders.precision import bf16_is_fast
     from boda.encoders.request import find_device
 
+    unasked = preset is None
     if preset is None:
         small = "autoencoder-fast" if plan.is_autoencoder else "cifar-fast"
         preset = small if is_for_small_images(plan.name) else "imagenet-fast"
@@ -117,7 +119,10 @@ def preset_for(
     found = preset_named(preset) if isinstance(preset, str) else preset
     if found.precision == "bf16" and not bf16_is_fast(str(find_device(device))):
         found = found.changed(precision="fp32")
-    return found.changed(**dict(settings or {}))
+    changes = dict(settings or {})
+    if unasked and not {"batch", "lr"} & changes.keys():
+        found = found.for_few(rows)
+    return found.changed(**changes)
 
 
 def swaps_of(preset: Preset, target: Target | None, pairs: Sequence[tuple[str, str]] | None) -> LabelSwaps:
