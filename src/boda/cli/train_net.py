@@ -140,8 +140,8 @@ def _say(found: "TrainedNetwork") -> Iterator[Said]:
     if found.small is not None:
         small = found.small
         yield (
-            f"{counted(small.count, 'image is', 'images are')} smaller than the {found.plan.size[0]} pixels that the network "
-            f"sees, and enlarged; the smallest, {shown(small.smallest)}, is {small.side}"
+            f"{counted(small.count, 'image is', 'images are')} smaller than the {found.plan.size[0]} pixels that the "
+            f"network sees, and enlarged; the smallest, {shown(small.smallest)}, is {small.side}"
         )
     if found.unreadable:
         unreadable = counted(found.unreadable, "image")
