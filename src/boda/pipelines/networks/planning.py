@@ -106,7 +106,7 @@ def preset_for(
     device: str,
     rows: int,
 ) -> Preset:
-    """The preset with its changes; unasked the fast one in steps for `rows`. bf16 only where the device is fast at it."""
+    """The preset with its changes; unasked the fast one in steps for `rows`. bf16 where the device is fast at it."""
     from boda.encoders.precision import bf16_is_fast
     from boda.encoders.request import find_device
 
