@@ -37,12 +37,16 @@ def gallery_picture(
 
 
 def _tiles(name: str, folder: Path, methods: Sequence[str], place: int) -> list[Tile]:
-    """An image, then its maps."""
-    key = json.loads((folder / LOOKED).read_bytes())["explained"]["images"][place - 1]["key"]
+    """An image, then its maps; a method that was refused is a grey tile that says so."""
+    image = json.loads((folder / LOOKED).read_bytes())["explained"]["images"][place - 1]
+    made = {one["method"] for one in image["maps"]}
     tiles = [Tile(_fitted(folder / "plain" / f"{place:04d}.png"), (name,))]
     for method in methods:
         title = method_named(method).title
-        over = folder / "gallery" / "overlays" / f"{place:04d} {slug(f'{key} {title}')}.png"
+        if method not in made:
+            tiles.append(Tile(None, (title,), "refused"))
+            continue
+        over = folder / "gallery" / "overlays" / f"{place:04d} {slug(image['key'] + ' ' + title)}.png"
         tiles.append(Tile(_fitted(over), (title,)))
     return tiles
 

@@ -61,6 +61,8 @@ def test_a_part_is_explained_ranked_drawn_and_not_done_twice(boda_data, tmp_path
     assert asked == [1]
     picture = Image.open(BytesIO(gallery_picture({"one": tmp_path / "resnet20"}, TWO.shown, places=(1, 2), columns=1)))
     assert picture.width > 3 * 96
+    with_refused = gallery_picture({"one": tmp_path / "resnet20"}, (*TWO.shown, "attention"), columns=1)
+    assert Image.open(BytesIO(with_refused)).width > picture.width
     assert json.loads((tmp_path / "resnet20" / LOOKED).read_text()) == said
     alone = looked(question, tmp_path / "resnet20", TWO, Amount(explained=1, ranked=0), 0)
     assert asked == [1, 1]
