@@ -1,6 +1,5 @@
 """Receipts: what was measured, as Markdown that can be pasted, with the command, the date and the machine."""
 
-import os
 import platform
 import shlex
 import sys
@@ -15,6 +14,7 @@ import numpy as np
 
 from boda.counted import counted
 from boda.heads.head import Head
+from boda.pipelines.decoded import cores
 from boda.workspace.atomic import write_whole
 from runs.trial import Trial
 
@@ -87,12 +87,11 @@ def _times(count: int) -> str:
 
 def footer(seconds: float, seeds: Sequence[int], *, of: str = "folds") -> str:
     """Command, date, machine, versions, seconds, and seeds of what, where there are some."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     versions = ", ".join(f"{name} {version(name)}" for name in ("boda", "numpy", "torch", "timm"))
     command = shlex.join(["recipes/" + Path(sys.argv[0]).name, *(Path(word).name for word in sys.argv[1:])])
     drawn = f"seeds of {of} {', '.join(map(str, seeds))}; " if seeds else ""
     return (
-        f"`python {command}`, {datetime.now(UTC):%Y-%m-%d}, {seconds:,.0f} s on {counted(cores, 'core')} "
+        f"`python {command}`, {datetime.now(UTC):%Y-%m-%d}, {seconds:,.0f} s on {counted(cores(), 'core')} "
         f"({_processor()}); {drawn}Python {platform.python_version()}, {versions}.\n"
     )
 

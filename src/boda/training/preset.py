@@ -126,8 +126,8 @@ class Preset:
 
     def changes(self) -> dict[str, Any]:
         """Fields that are not as in the preset of its name."""
-        named = PRESETS.get(self.name)
-        return {} if named is None else {k: v for k, v in self.as_json().items() if v != named.as_json()[k]}
+        named = PRESETS.get(self.name, self).as_json()
+        return {name: value for name, value in self.as_json().items() if value != named[name]}
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON."""

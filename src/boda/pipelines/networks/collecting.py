@@ -29,8 +29,9 @@ from boda.pixels.augment import augmentation_named
 from boda.pixels.spec import PixelSpec
 from boda.sources.base import root_text
 from boda.sources.opening import open_described, open_source
+from boda.sources.walking import is_workspace
 from boda.training.preset import Preset
-from boda.workspace.workspace import Workspace
+from boda.workspace.workspace import Workspace, open_workspace
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _ROOM = 256 / 224
@@ -39,9 +40,6 @@ _ROOM = 256 / 224
 
 def listing_at(source: Any) -> Listing:
     """Of a source, or of the source of a workspace with its labels."""
-    from boda.sources.walking import is_workspace
-    from boda.workspace.workspace import open_workspace
-
     if isinstance(source, str | os.PathLike):
         source = open_workspace(source) if is_workspace(os.fsencode(source)) else open_source(source)
     if isinstance(source, list | tuple | set) or source is None:

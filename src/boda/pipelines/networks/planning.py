@@ -110,19 +110,21 @@ def preset_for(
     from boda.encoders.precision import bf16_is_fast
     from boda.encoders.request import find_device
 
-    unasked = preset is None
-    if preset is None:
-        small = "autoencoder-fast" if plan.is_autoencoder else "cifar-fast"
-        preset = small if is_for_small_images(plan.name) else "imagenet-fast"
-        if target is not None and target.kind == "number":
-            preset = preset.replace("-fast", "-number")
-    found = preset_named(preset) if isinstance(preset, str) else preset
+    changes = dict(settings or {})
+    asked = _fast(plan, target) if preset is None else preset
+    found = preset_named(asked) if isinstance(asked, str) else asked
+    if preset is None and not {"batch", "lr"} & changes.keys():
+        found = found.for_few(rows)
     if found.precision == "bf16" and not bf16_is_fast(str(find_device(device))):
         found = found.changed(precision="fp32")
-    changes = dict(settings or {})
-    if unasked and not {"batch", "lr"} & changes.keys():
-        found = found.for_few(rows)
     return found.changed(**changes)
+
+
+def _fast(plan: NetworkPlan, target: Target | None) -> str:
+    """The name of the preset that is taken unasked."""
+    small = "autoencoder-fast" if plan.is_autoencoder else "cifar-fast"
+    name = small if is_for_small_images(plan.name) else "imagenet-fast"
+    return name.replace("-fast", "-number") if target is not None and target.kind == "number" else name
 
 
 def swaps_of(preset: Preset, target: Target | None, pairs: Sequence[tuple[str, str]] | None) -> LabelSwaps:
