@@ -5,11 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from boda.explanations.checks.checked import BEST
 from explained.attending import Sums
 from runs.receipt import table
-
-BETTER = "better than chance and than a blob in the middle"
-"""The verdict of `boda.explanations.checks` that says most."""
 
 _HEADER = (
     "method", "insertion less deletion", "above the blob", "above chance", "of single maps", "like random weights",
@@ -100,7 +98,7 @@ def _of_shown(checks: Sequence[Mapping[str, Any]]) -> list[str]:
     """How many maps beat chance and blob; the mean likeness to maps of random weights; the gap as a share."""
     if not checks:
         return ["", "", ""]
-    good = sum(one["verdict"] == BETTER for one in checks)
+    good = sum(one["verdict"] == BEST for one in checks)
     alike = [one["similarity_to_random_weights"] for one in checks]
     known = [one for one in alike if one is not None]
     moved = sum(abs(one["completeness_of"] or 0.0) for one in checks)

@@ -154,16 +154,6 @@ def test_a_page_says_whether_its_maps_were_checked(noise, little, tmp_path):
     assert "Beside each map stands" not in unchecked and "These maps were not checked" in unchecked
 
 
-def test_maps_of_single_heads_say_that_they_have_no_check(weights_of, tmp_path):
-    """And which method has one."""
-    images = write_noise(tmp_path / "images", "a")
-    encoder = boda.load_encoder("timm:test_vit", weights=weights_of("timm:test_vit"))
-    asked = {"answer": "3", "encoder": encoder, "method": "attention-heads", "to": tmp_path / "out"}
-    found = boda.explain(images, **asked)
-    assert "attention-heads gives several maps an image, which have no check: attention, their mean, has" in found.notes
-    assert "These maps were not checked" in found.page.read_text()
-
-
 def test_another_layer_has_a_folder_of_its_own(noise, little):
     """So that two layers can be looked at side by side."""
     asked = {"row": "a.png", "answer": "3", "encoder": little, "check": False}

@@ -54,7 +54,7 @@ class Explained:
     difference: float | None
     """Of the score from that of the stored features, in standard deviations; None where nothing is stored."""
     said: str
-    """The verdict of the checks, "" where there are none."""
+    """The verdict of the checks, "" where there are none; of attention by heads how many heads are good."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,8 +169,7 @@ def explain(  # noqa: PLR0913  # what is explained, how, and what is made of it
         scores = scoring(asked, subjects, known)
         made, refused = make(subjects, scores.groups, methods, How(layer, baseline, check, seed, at_once), progress)
         left_out = tuple(f"no {method}: {reason}" for method, reason in refused.items())
-        unchecked = _unchecked(made) if check else ()
-        notes = (*scores.notes, *left_out, *_notes(made), *unchecked, *_unseen(subjects))
+        notes = (*scores.notes, *left_out, *_notes(made), *_luck(made), *_unseen(subjects))
         written = write_explanations(folder, subjects, asked, scores, made, notes, opacity=opacity, seed=seed)
     moved = {key: one for key, one in zip(subjects.keys, scores.moved, strict=False) if one is not None}
     explained = _in_order(made, len(subjects.keys), subjects)
@@ -201,12 +200,10 @@ def compare_explanations(  # noqa: PLR0913  # as `explain`
 ) -> Comparison:
     """Rank the methods by how well scores follow their maps on these images, and say whether any beats a blob.
 
-    Arguments and errors as of `explain`; `methods` of None are all that give one map an image. Those that cannot
-    explain the score are listed with the reason.
+    Arguments and errors as of `explain`; `methods` of None are all that give one map an image; of attention by heads
+    each head is ranked. Those that cannot explain the score are listed with the reason.
     """
     chosen = _methods([name for name in METHODS if name != HEADS] if methods is None else methods)
-    if HEADS in chosen:
-        raise Refused(f"{HEADS} gives several maps an image: compare attention, their mean")
     asked, known, subjects = _asked(
         images, score, head, answer, row, where, limit, recipe, encoder, weights, device, seed
     )
@@ -290,10 +287,13 @@ def _notes(made: Sequence[Made]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(note for one in made for heat in one.heats for note in heat.notes))
 
 
-def _unchecked(made: Sequence[Made]) -> tuple[str, ...]:
-    methods = dict.fromkeys(one.method for one in made if one.checks is None)
+def _luck(made: Sequence[Made]) -> tuple[str, ...]:
+    """Of a method that gives several maps of an image: how many would pass without knowing anything."""
+    several = {one.method: one.checks for one in made if len(one.checks) > 1}
     return tuple(
-        f"{name} gives several maps an image, which have no check: attention, their mean, has" for name in methods
+        f"{method}: {len(checks)} maps of each image, each checked by itself; of as many random maps about "
+        f"{len(checks) / (2 * (len(checks[0].chance) + 1)):.2g} would be better than chance"
+        for method, checks in several.items()
     )
 
 
@@ -317,7 +317,7 @@ def _in_order(made: Sequence[Made], count: int, subjects: Subjects) -> tuple[Exp
                     one.heats[0].layer,
                     maps[0] if len(one.heats) == 1 else maps,
                     None if one.differences is None else float(one.differences[place]),
-                    "" if one.checks is None else one.checks.verdict(place),
+                    one.verdict(place),
                 )
             )
     return tuple(one for images in found for one in images)

@@ -19,6 +19,8 @@ from boda.explanations.checks.settings import Settings
 from boda.explanations.heat import Heat
 from boda.explanations.score import Score
 
+BEST = "better than chance and than a blob in the middle"
+"""The verdict that says most."""
 _ROUNDING = 1e-5
 """Differences below this share of the scores' size are none."""
 _ALIKE = 0.5
@@ -75,17 +77,24 @@ class Checks:
         span: Floats = np.abs(self.curves.deletion[:, 0] - self.curves.deletion[:, -1])
         return span
 
+    def beats_chance(self, image: int) -> bool:
+        """Whether that map lies above all random ones: 1 random map in 2 x (draws + 1) would."""
+        return bool(self.faithfulness[image] > self.reach[image] + self._least(image))
+
+    def beats_centre(self, image: int) -> bool:
+        """Whether that map beats chance and a blob in the middle."""
+        over = self.faithfulness[image] > self.centre_faithfulness[image] + self._least(image)
+        return self.beats_chance(image) and bool(over)
+
     def verdict(self, image: int) -> str:
         """In a few words, of one image of the batch."""
-        own, reach = self.faithfulness[image], self.reach[image]
-        least = _ROUNDING * np.abs(self.curves.deletion[image]).max()
-        if own < -reach - least:
-            return "worse than chance: the score is higher without what it marks than with that alone"
-        if own <= reach + least:
-            return "no better than chance"
-        if own <= self.centre_faithfulness[image] + least:
+        if self.beats_centre(image):
+            return BEST
+        if self.beats_chance(image):
             return "better than chance, no better than a blob in the middle"
-        return "better than chance and than a blob in the middle"
+        if self.faithfulness[image] < -self.reach[image] - self._least(image):
+            return "worse than chance: the score is higher without what it marks than with that alone"
+        return "no better than chance"
 
     def words(self, image: int) -> list[str]:
         """Short lines, of one image of the batch."""
@@ -133,6 +142,9 @@ class Checks:
             }
         )
         return plain
+
+    def _least(self, image: int) -> float:
+        return float(_ROUNDING * np.abs(self.curves.deletion[image]).max())
 
     def _complete(self, image: int) -> list[str]:
         if self.gap is None or self.moved is None:

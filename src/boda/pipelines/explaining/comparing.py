@@ -13,7 +13,7 @@ from boda.errors import Refused
 from boda.explanations.checks.checked import Checks
 from boda.explanations.checks.ranking import Ranking, rank
 from boda.explanations.heat import Heat
-from boda.pipelines.explaining.making import How, check_of, held_against, maps_by, shared_out
+from boda.pipelines.explaining.making import How, checks_of, held_against, maps_by, shared_out
 from boda.pipelines.explaining.scoring import Group
 from boda.pipelines.explaining.stored import differences
 from boda.pipelines.explaining.subjects import Subjects
@@ -24,20 +24,20 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass
 class _Gathered:
-    """Of one method: its checks by group, or why there are none."""
+    """Of one method: by group its maps and the checks of each, or why there are none."""
 
-    heats: dict[int, Heat] = field(default_factory=dict)
-    checks: dict[int, Checks] = field(default_factory=dict)
+    heats: dict[int, tuple[Heat, ...]] = field(default_factory=dict)
+    checks: dict[int, tuple[Checks, ...]] = field(default_factory=dict)
     refused: str = ""
 
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """All methods that could explain the scores, and their ranking."""
+    """All methods that could explain the scores, of attention by heads each head, and their ranking."""
 
     ranking: Ranking
     faithfulness: Mapping[str, Floats]
-    """(n,) by method, of each subject."""
+    """(n,) by method or head, of each subject."""
     centre: Floats
     """(n,) of a blob in the middle."""
     off_stored: Floats | None
@@ -86,10 +86,11 @@ def compare_methods(
         made = {method: one.heats[number] for method, one in gathered.items() if not one.refused}
         if not made:
             raise Refused("no method can explain this score: " + "; ".join(one.refused for one in gathered.values()))
-        off_stored[number] = differences(group.score, group.rows, next(iter(made.values())).scores, subjects)
-        held = held_against(subjects, group, batch, made.values(), how)
-        for method, heat in made.items():
-            gathered[method].checks[number] = check_of(subjects, group, batch, method, heat, held, ways[method])
+        off_stored[number] = differences(group.score, group.rows, next(iter(made.values()))[0].scores, subjects)
+        held = held_against(subjects.network, group, batch, made.values(), how)
+        for method, heats in made.items():
+            way = ways[method]
+            gathered[method].checks[number] = checks_of(subjects.network, group, batch, method, heats, held, way)
             tell(group)
     return _ranked(gathered, groups, len(subjects.keys), how.seed, off_stored)
 
@@ -101,7 +102,7 @@ def _explain(
     if one.refused:
         return
     try:
-        (one.heats[number],) = maps_by(method, network, group, batch, how)
+        one.heats[number] = maps_by(method, network, group, batch, how)
     except Refused as error:
         one.refused = str(error)
 
@@ -113,7 +114,7 @@ def _ranked(
     seed: int,
     off_stored: Mapping[int, Floats | None],
 ) -> Compared:
-    made = {method: one for method, one in gathered.items() if not one.refused}
+    made = _by_name(gathered)
 
     def whole(parts: Mapping[int, Floats]) -> Floats:
         found = np.empty(count)
@@ -122,14 +123,13 @@ def _ranked(
         return found
 
     faithfulness = {
-        method: whole({number: one.faithfulness for number, one in found.checks.items()})
-        for method, found in made.items()
+        name: whole({number: one.faithfulness for number, one in checks.items()}) for name, checks in made.items()
     }
     chance = {
-        method: whole({number: one.chance_faithfulness.mean(axis=1) for number, one in found.checks.items()})
-        for method, found in made.items()
+        name: whole({number: one.chance_faithfulness.mean(axis=1) for number, one in checks.items()})
+        for name, checks in made.items()
     }
-    first = next(iter(made.values())).checks
+    first = next(iter(made.values()))
     centre = whole({number: one.centre_faithfulness for number, one in first.items()})
     span = whole({number: one.span for number, one in first.items()})
     refused = {method: one.refused for method, one in gathered.items() if one.refused}
@@ -137,3 +137,15 @@ def _ranked(
     ranking = rank(faithfulness, centre, chance, rng=rng, span=span, refused=refused)
     known = {number: one for number, one in off_stored.items() if one is not None}
     return Compared(ranking, faithfulness, centre, whole(known) if known else None)
+
+
+def _by_name(gathered: Mapping[str, _Gathered]) -> dict[str, dict[int, Checks]]:
+    """By method, or by head where a method gives several maps, the checks of each group."""
+    found: dict[str, dict[int, Checks]] = {}
+    for method, one in gathered.items():
+        if one.refused:
+            continue
+        for number, checks in one.checks.items():
+            for check in checks:
+                found.setdefault(method if len(checks) == 1 else check.method, {})[number] = check
+    return found

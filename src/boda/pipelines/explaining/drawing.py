@@ -7,7 +7,6 @@ import numpy as np
 
 from boda.arrays import Pixels
 from boda.explanations.heat import Heat, Map
-from boda.explanations.methods import method_named
 from boda.keys import shown
 from boda.pictures.explanation import Mapped, Row
 from boda.pictures.explanation_page import Explained, embedded
@@ -56,13 +55,12 @@ def maps_by_image(made: Sequence[Made], count: int, opacity: float) -> list[list
     found: list[list[Shown]] = [[] for _ in range(count)]
     alone = len({id(one.group) for one in made}) == 1
     for one in made:
-        for heat in one.heats:
+        for which, (title, heat) in enumerate(zip(one.titles, one.heats, strict=True)):
             fine = readable(heat.maps, signed=heat.signed)
             shared = fine.scale(heat.unit, opacity=opacity) if alone else None
             for place, row in enumerate(one.group.rows):
                 scale = shared or fine.scale(heat.unit, place, opacity=opacity)
-                title = method_named(one.method).title if len(one.heats) == 1 else heat.method
-                checks = () if one.checks is None else tuple(one.checks.words(place))
+                checks = tuple(one.checks[which].words(place)) if one.checks else ()
                 found[row].append(Shown(one.method, title, fine.maps[place], scale, _about(one, place), checks))
     return found
 

@@ -1,5 +1,6 @@
 """Maps of groups of images, each with its checks."""
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -56,8 +57,24 @@ class Made:
     """One, or one a head of attention."""
     differences: npt.NDArray[np.float64] | None
     """(n,) how far scores are from those of stored features, in standard deviations; None where nothing is stored."""
-    checks: Checks | None
-    """None where none was asked for, and of a method that gives several maps."""
+    checks: tuple[Checks, ...]
+    """One a heat; () where none was asked for."""
+
+    @property
+    def titles(self) -> tuple[str, ...]:
+        """One a heat: that of the method, or which head it is."""
+        alone = len(self.heats) == 1
+        return tuple(method_named(self.method).title if alone else heat.method for heat in self.heats)
+
+    def verdict(self, place: int) -> str:
+        """In a few words, of one image of the group: what the checks say, of several maps how many are good."""
+        if not self.checks:
+            return ""
+        if len(self.checks) == 1:
+            return self.checks[0].verdict(place)
+        good = sum(one.beats_chance(place) for one in self.checks)
+        best = sum(one.beats_centre(place) for one in self.checks)
+        return f"{len(self.checks)} maps: {good} better than chance, {best} of them also than a blob in the middle"
 
 
 def make(
@@ -84,8 +101,8 @@ def make(
         batch = subjects.network.door(subjects.pixels[list(group.rows)])
         found = {method: every[method] for method in left}
         apart = differences(group.score, group.rows, found[left[0]][0].scores, subjects)
-        checks = _checks(subjects, group, batch, found, ways) if how.check else {}
-        made += [Made(method, group, maps, apart, checks.get(method)) for method, maps in found.items()]
+        checks = _checks(subjects.network, group, batch, found, ways) if how.check else {}
+        made += [Made(method, group, maps, apart, checks.get(method, ())) for method, maps in found.items()]
         if progress is not None:
             progress(Progress("explaining", sum(len(one.group.rows) for one in made), total))
     return made, refused
@@ -129,39 +146,50 @@ def maps_by(
     )  # fmt: skip
 
 
-def check_of(
-    subjects: Subjects, group: Group, batch: torch.Tensor, method: str, heat: Heat, held: Against, how: How
-) -> Checks:
-    """The checks of one method's maps: of the map itself, and of that of a network with random weights, same layer."""
-    layer = heat.layer if method_named(method).layered else None
-    rng = np.random.default_rng([how.seed, 1, *group.rows])
-    return checked_against(
-        subjects.network, group.score, batch, heat,
-        lambda network: maps_by(method, network, group, batch, how, layer)[0],
-        held, rng=rng,
-    )  # fmt: skip
+def checks_of(
+    network: OpenNetwork,
+    group: Group,
+    batch: torch.Tensor,
+    method: str,
+    heats: tuple[Heat, ...],
+    held: Against,
+    how: How,
+) -> tuple[Checks, ...]:
+    """The checks of one method's maps, one a heat: of the map itself, and of that of random weights, same layer."""
+    layer = heats[0].layer if method_named(method).layered else None
+
+    @functools.cache
+    def of(untaught: OpenNetwork) -> tuple[Heat, ...]:
+        return maps_by(method, untaught, group, batch, how, layer)
+
+    def check(place: int) -> Checks:
+        rng = np.random.default_rng([how.seed, 1, *group.rows])
+        return checked_against(
+            network, group.score, batch, heats[place], lambda untaught: of(untaught)[place], held, rng=rng
+        )
+
+    return tuple(map(check, range(len(heats))))
 
 
-def held_against(subjects: Subjects, group: Group, batch: torch.Tensor, heats: Iterable[Heat], how: How) -> Against:
-    """What all maps of a group are held against: random maps as coarse as each, a blob in the middle."""
-    places = [(one.maps.shape[1], one.maps.shape[2]) for one in heats]
+def held_against(
+    network: OpenNetwork, group: Group, batch: torch.Tensor, heats: Iterable[tuple[Heat, ...]], how: How
+) -> Against:
+    """What the maps of all methods are held against: random maps as coarse as each, a blob in the middle."""
+    places = [(one.maps.shape[1], one.maps.shape[2]) for several in heats for one in several]
     rng = np.random.default_rng([how.seed, *group.rows])
     settings = Settings(at_once=how.at_once)
-    return against(subjects.network, group.score, batch, places, rng=rng, settings=settings)
+    return against(network, group.score, batch, places, rng=rng, settings=settings)
 
 
 def _checks(
-    subjects: Subjects,
+    network: OpenNetwork,
     group: Group,
     batch: torch.Tensor,
     heats: Mapping[str, tuple[Heat, ...]],
     ways: Mapping[str, How],
-) -> dict[str, Checks]:
-    """By method, of those that give one map."""
-    alone = {method: found[0] for method, found in heats.items() if len(found) == 1}
-    if not alone:
-        return {}
-    held = held_against(subjects, group, batch, alone.values(), next(iter(ways.values())))
+) -> dict[str, tuple[Checks, ...]]:
+    """By method."""
+    held = held_against(network, group, batch, heats.values(), next(iter(ways.values())))
     return {
-        method: check_of(subjects, group, batch, method, heat, held, ways[method]) for method, heat in alone.items()
+        method: checks_of(network, group, batch, method, found, held, ways[method]) for method, found in heats.items()
     }

@@ -37,7 +37,7 @@ def lead_of(subjects: Subjects, made: Sequence[Made]) -> str:
     """How many images, of how many, and what stands beside them."""
     count = len(subjects.keys)
     drawn = f", drawn at random from {subjects.of:,}" if subjects.of > count + len(subjects.unseen) else ""
-    trust = _TRUST if any(one.checks is not None for one in made) else _UNCHECKED
+    trust = _TRUST if any(one.checks for one in made) else _UNCHECKED
     return f"{counted(count, 'image')}{drawn}, as {shown(subjects.network.name)} sees them. {trust}"
 
 
@@ -59,19 +59,18 @@ def facts_of(subjects: Subjects, made: Sequence[Made]) -> list[tuple[str, str]]:
 
 
 def figures_of(made: Sequence[Made]) -> list[tuple[str, str, str]]:
-    """How many maps of each method are better than chance and than a blob in the middle."""
-    counts: dict[str, list[str]] = {}
+    """How many maps of each method, or of each head, are better than chance and than a blob in the middle."""
+    by_title: dict[str, list[tuple[bool, bool]]] = {}
     for one in made:
-        if one.checks is not None:
-            said = [one.checks.verdict(place) for place in range(len(one.group.rows))]
-            counts.setdefault(one.method, []).extend(said)
+        for title, checks in zip(one.titles, one.checks, strict=False):
+            said = [(checks.beats_centre(place), checks.beats_chance(place)) for place in range(len(one.group.rows))]
+            by_title.setdefault(title, []).extend(said)
     found = []
-    for method, verdicts in counts.items():
-        good = sum(one == "better than chance and than a blob in the middle" for one in verdicts)
-        chance = sum(one.startswith("better than chance") for one in verdicts)
+    for title, verdicts in by_title.items():
+        good, chance = (sum(column) for column in zip(*verdicts, strict=True))
         found.append(
             (
-                f"{method_named(method).title}: better than a blob in the middle",
+                f"{title}: better than a blob in the middle",
                 f"{good} of {len(verdicts)}",
                 f"better than chance: {chance} of {len(verdicts)}, of random maps 1 in 10",
             )
@@ -98,16 +97,22 @@ def moves_drawn(moved: Sequence[Contributions | None], keys: Sequence[str]) -> l
 
 
 def curves_drawn(made: Sequence[Made]) -> list[Figure]:
-    """By method, the mean curves over all images whose score has one unit, beside chance and a blob in the middle."""
+    """By method, the mean curves over all images whose score has one unit, beside chance and a blob in the middle.
+
+    Of attention by heads the mean is over the heads too.
+    """
     by_method: dict[str, list[Checks]] = {}
+    heads: dict[str, int] = {}
     for one in made:
-        if one.checks is not None:
-            by_method.setdefault(one.method, []).append(one.checks)
+        if one.checks:
+            by_method.setdefault(one.method, []).extend(one.checks)
+            heads[one.method] = len(one.checks)
     found = []
     for method, checks in by_method.items():
         if len({one.unit for one in checks}) != 1:
             continue
-        images = sum(len(one.similarity) for one in checks)
+        images = sum(len(one.similarity) for one in checks) // heads[method]
+        mean = f"{images:,} images" + (f" and {heads[method]} heads" if heads[method] > 1 else "")
         panels = [
             Panel(
                 title,
@@ -124,7 +129,7 @@ def curves_drawn(made: Sequence[Made]) -> list[Figure]:
             )
         ]
         drawn = curves_picture(panels, unit=checks[0].unit)
-        found.append(figure(drawn, f"{method_named(method).title}: the mean score of {images:,} images on the way"))
+        found.append(figure(drawn, f"{method_named(method).title}: the mean score of {mean} on the way"))
     return found
 
 

@@ -195,11 +195,13 @@ def _image_record(
         record |= {"score": score.name, "title": score.title, "unit": score.unit}
         record["value"] = float(one.heats[0].scores[row])
         record["off_stored"] = None if one.differences is None else float(one.differences[row])
-        checks = None if one.checks is None else _of_image(one.checks.record(), row)
-        gaps = {name: float(values[row]) for name, values in one.heats[0].gaps.items()}
-        record["maps"].append(
-            {"method": one.method, "layer": one.heats[0].layer, "row": place, "gaps": gaps, "checks": checks}
-        )
+        for head, heat in enumerate(one.heats):
+            which = {"head": head} if len(one.heats) > 1 else {}
+            checks = _of_image(one.checks[head].record(), row) if one.checks else None
+            gaps = {name: float(values[row]) for name, values in heat.gaps.items()}
+            record["maps"].append(
+                {"method": one.method, **which, "layer": heat.layer, "row": place, "gaps": gaps, "checks": checks}
+            )
     contribution = moved[place] if moved else None
     if contribution is not None:
         record["moved"] = {
