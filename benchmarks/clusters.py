@@ -32,7 +32,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from machine import cores, facts, noise_probe
+from machine import facts, noise_probe
+
+from boda.cores import cores
 
 TIMES = {"scikit-learn": {2: 8.0, 10: 6.0, 100: 8.0}, "faiss": {2: 2.0, 10: 2.0, 100: 2.0}}
 """How many times faster ours should be, by k."""

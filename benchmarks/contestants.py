@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from machine import cores
+
+from boda.cores import cores
 
 Who = Literal["ours", "loop", "loader", "limits", "weights"]
 _KEPT = 256

@@ -32,7 +32,9 @@ import numpy as np
 from contestants import Job, as_json
 from image_sets import SETS, ImageSet, write_set
 from limit import limit
-from machine import cores, facts, noise_probe
+from machine import facts, noise_probe
+
+from boda.cores import cores
 
 MODELS = ("resnet18", "mobilenetv2_100", "tf_efficientnet_lite0", "vit_base_patch32_224")
 DEFAULT_SETS = ("photo", "large", "tiny")

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from boda.cores import cores
+
 _PACKAGES = ("boda", "numpy", "pillow", "torch", "torchvision", "timm", "pyarrow", "safetensors", "psutil")
 
 
@@ -31,11 +33,6 @@ def facts() -> dict[str, Any]:
         "commit": _git("rev-parse", "HEAD"),
         "changed_since_commit": bool(_git("status", "--porcelain")),
     }
-
-
-def cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def noise_probe(*, passes: int = 40) -> dict[str, float]:

@@ -23,8 +23,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from machine import cores, facts, noise_probe
+from machine import facts, noise_probe
 
+from boda.cores import cores
 from boda.maps.faithful import faithful, rows_looked_at
 from boda.maps.mapping import map_rows, settings_for
 

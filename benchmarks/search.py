@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from machine import cores, facts, noise_probe
+from machine import facts, noise_probe
 
+from boda.cores import cores
 from boda.neighbours.exact import nearest
 
 K = 20

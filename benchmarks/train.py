@@ -28,9 +28,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from machine import cores, facts, noise_probe
+from machine import facts, noise_probe
 from training_contestants import Job, as_json, time_to, unpacked
 
+from boda.cores import cores
 from boda.encoders.precision import bf16_is_fast
 
 TARGETS = {("resnet20", "fp32"): 1.25, ("resnet18", "fp32"): 1.4, ("resnet20", "bf16"): 2.0, ("resnet18", "bf16"): 3.5}

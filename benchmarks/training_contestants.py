@@ -17,11 +17,11 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from machine import cores
 from PIL import Image
 from torch import nn
 from training_loops import LOOPS, MEAN, STD, InArrays, InFiles, Stopwatch
 
+from boda.cores import cores
 from boda.heads.asking import Asked
 from boda.models.architectures import Architecture, Form, architecture
 from boda.models.resnet import ResNet

@@ -12,9 +12,9 @@ from typing import BinaryIO
 
 import numpy as np
 
+from boda.cores import cores
 from boda.counted import counted
 from boda.heads.head import Head
-from boda.pipelines.decoded import cores
 from boda.workspace.atomic import write_whole
 from runs.trial import Trial
 

@@ -1,8 +1,9 @@
-"""Cores: matrix problems side by side, each on one core."""
+"""Cores: how many there are, and matrix problems side by side, each on one of them."""
 
 import contextlib
 import functools
 import itertools
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -19,6 +20,11 @@ MEMORY = 1024**3
 _ONE_AT_A_TIME = threading.Lock()
 
 
+def cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def side_by_side(function: Callable[[Item], Found], items: Sequence[Item]) -> list[Found]:
     """`function` of each item, in order; as many at once as linear algebra has threads, each with one of them.
 
@@ -30,10 +36,10 @@ def side_by_side(function: Callable[[Item], Found], items: Sequence[Item]) -> li
     from concurrent.futures import ThreadPoolExecutor
 
     libraries = _linear_algebra()
-    cores = min(_threads(libraries), len(items))
-    if cores < 2:
+    lanes = min(_threads(libraries), len(items))
+    if lanes < 2:
         return [function(item) for item in items]
-    with _ONE_AT_A_TIME, libraries.limit(limits=1), ThreadPoolExecutor(cores) as pool:
+    with _ONE_AT_A_TIME, libraries.limit(limits=1), ThreadPoolExecutor(lanes) as pool:
         return list(pool.map(function, items))
 
 

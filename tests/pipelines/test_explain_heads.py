@@ -167,7 +167,7 @@ def test_the_checks_of_each_head_are_on_the_page_and_in_the_record(pictures, att
     assert len(said) == 2 and all(one.startswith(f"{heads} maps: ") for one in said)
     page = found.page.read_text()
     assert "were not checked" not in page
-    assert all(f"attention, head {head}: better than a blob in the middle" in page for head in range(heads))
+    assert all(f"Attention, head {head}: better than a blob in the middle" in page for head in range(heads))
     (luck,) = [note for note in found.notes if note.startswith(HEADS)]
     assert f"{heads} maps of each image, each checked by itself" in luck and f"about {heads / 10:.2g} would" in luck
 

@@ -1,11 +1,11 @@
 """The backend `openvino`: Intel's OpenVINO on the CPU."""
 
-import os
 import threading
 from collections.abc import Callable
 from typing import Any
 
 from boda.arrays import Features, Pixels
+from boda.cores import cores as available_cores
 from boda.encoders.onnx_graph import INPUT
 from boda.errors import MissingExtra
 
@@ -55,7 +55,7 @@ class OpenVinoRun:
     def _for(self, cores: int) -> Any:
         with self._lock:
             if cores not in self._compiled:
-                streams = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+                streams = available_cores()
                 settings = {
                     "INFERENCE_PRECISION_HINT": "f32",
                     "INFERENCE_NUM_THREADS": streams if cores == 1 else cores,

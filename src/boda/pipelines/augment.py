@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from boda.arrays import Pixels
+from boda.cores import cores
 from boda.errors import Refused
 from boda.keys import shown, to_json
 from boda.pictures.sheet import Tile, contact_sheet, write_sheet, written_by
-from boda.pipelines.decoded import cores, decoded
+from boda.pipelines.decoded import decoded
 from boda.pipelines.places import folder_beside, place_for
 from boda.pipelines.together import together
 from boda.pixels.augment import Augmentation, augmentation_named

@@ -1,6 +1,5 @@
 """Images decoded page by page in processes that may die, for verbs that keep nothing: one page ahead of the reader."""
 
-import os
 import queue
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack
@@ -69,11 +68,6 @@ def decoded(source: Source, refs: Sequence[ImageRef], spec: PixelSpec, *, worker
                 tuple(answer.content for answer in here),
                 tuple(answer.facts for answer in here),
             )
-
-
-def cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _submit(executor: Processes, number: int, page: tuple[ImageRef, ...]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
 from boda.arrays import Pixels
+from boda.cores import cores
 from boda.decoding.processes import Patience
 from boda.encoders.backends import Backend
 from boda.encoders.base import Encoder
@@ -16,7 +17,6 @@ from boda.encoders.registry import load_encoder
 from boda.encoders.taking import each_taken
 from boda.errors import NothingEmbedded, Refused
 from boda.keys import shown
-from boda.pipelines.decoded import cores
 from boda.pipelines.run.computing import Computing, Means
 from boda.pipelines.run.meter import OnProgress, Progress
 from boda.pipelines.run.precision import first_pixels, settle_precisions

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from boda.cores import cores
 from boda.errors import NotFound, Refused
 from boda.keys import shown, to_json
 from boda.maps.graph import Rows
 from boda.maps.mapping import Layout, Method, Settings, map_rows, place_rows, settings_for, steps_of
 from boda.maps.space import Metric
-from boda.pipelines.decoded import cores
 from boda.pipelines.maps.keeping import KIND, KeptMap, contents_of, keep_map, load_map, still_there
 from boda.pipelines.maps.measuring import Measured, measure, measure_placed
 from boda.pipelines.maps.showing import Background, Places, colouring_of, show, where

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, overload
 import numpy as np
 
 from boda.clusters.clustering import Clustering
+from boda.cores import cores
 from boda.encoders.base import Encoder
 from boda.encoders.classifier import as_classifier
 from boda.encoders.registry import encoders_for, load_encoder
@@ -19,7 +20,7 @@ from boda.heads.head import Head
 from boda.keys import shown, to_json, to_text
 from boda.pipelines.clusters.keeping import AnyClustering, load_clustering
 from boda.pipelines.clusters.predicting import ClusterPredictions, predict_clusters
-from boda.pipelines.decoded import cores, decoded
+from boda.pipelines.decoded import decoded
 from boda.pipelines.embed import embed
 from boda.pipelines.heads.keeping import AnyHead, load_head
 from boda.pipelines.heads.predicting import HeadPredictions, predict_workspace

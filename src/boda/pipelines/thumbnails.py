@@ -7,9 +7,10 @@ from io import BytesIO
 from PIL import Image
 
 from boda.arrays import Pixels
+from boda.cores import cores
 from boda.errors import BodaError
 from boda.pictures.sheet import thumbnail
-from boda.pipelines.decoded import cores, decoded
+from boda.pipelines.decoded import decoded
 from boda.pixels.spec import PixelSpec
 from boda.recipe import Recipe
 from boda.sources.base import Blob, Description, ImageRef, Source, Unlistable

@@ -64,7 +64,7 @@ class Made:
     def titles(self) -> tuple[str, ...]:
         """One a heat: that of the method, or which head it is."""
         alone = len(self.heats) == 1
-        return tuple(method_named(self.method).title if alone else heat.method for heat in self.heats)
+        return tuple(method_named(self.method).title if alone else heat.method.capitalize() for heat in self.heats)
 
     def verdict(self, place: int) -> str:
         """In a few words, of one image of the group: what the checks say, of several maps how many are good."""
@@ -73,6 +73,8 @@ class Made:
         if len(self.checks) == 1:
             return self.checks[0].verdict(place)
         good = sum(one.beats_chance(place) for one in self.checks)
+        if not good:
+            return f"{len(self.checks)} maps: none better than chance"
         best = sum(one.beats_centre(place) for one in self.checks)
         return f"{len(self.checks)} maps: {good} better than chance, {best} of them also than a blob in the middle"
 

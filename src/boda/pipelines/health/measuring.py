@@ -17,12 +17,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from boda.cores import cores
 from boda.counted import counted
 from boda.errors import Damaged, NotFound, Refused
 from boda.health.blur import blur_effect
 from boda.health.perceptual_hash import SIDE, Perceived, perceive
 from boda.pictures.sheet import thumbnail
-from boda.pipelines.decoded import cores, decoded
+from boda.pipelines.decoded import decoded
 from boda.pipelines.health.collection import Collection
 from boda.pipelines.thumbnails import source_of
 from boda.pixels.spec import PixelSpec

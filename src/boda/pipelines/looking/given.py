@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from boda.arrays import Pixels
+from boda.cores import cores
 from boda.counted import counted
 from boda.encoders.layers import LAST
 from boda.encoders.opened import OpenNetwork
@@ -17,7 +18,7 @@ from boda.encoders.opened import opened as open_network
 from boda.encoders.registry import encoder_for, encoder_names, is_our_own, load_encoder
 from boda.errors import NotFound, Refused
 from boda.keys import shown
-from boda.pipelines.decoded import cores, decoded
+from boda.pipelines.decoded import decoded
 from boda.pipelines.explaining.images import Chosen, files, images_of, loaded, read_again, read_file, rows_of_workspace
 from boda.pipelines.places import opened
 from boda.pipelines.run.meter import OnProgress, Progress

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from boda.cores import cores
 from boda.errors import Refused
 from boda.explanations.layer_neighbours import layer_features
 from boda.keys import to_text
@@ -12,7 +13,6 @@ from boda.maps.faithful import rows_looked_at
 from boda.maps.mapping import map_rows, settings_for, steps_of
 from boda.pictures.layer_map import pictured_map
 from boda.pictures.map_picture import map_picture
-from boda.pipelines.decoded import cores
 from boda.pipelines.file_bytes import as_csv, as_npy, as_png
 from boda.pipelines.looking.given import Collection, Inside
 from boda.pipelines.looking.look import Look, Wanted

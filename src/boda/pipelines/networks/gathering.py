@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from boda.arrays import Pixels
+from boda.cores import cores
 from boda.errors import NotFound, NothingEmbedded, Refused
 from boda.heads import columns
 from boda.heads.asking import Asked, read_target
 from boda.heads.inputs import Rows
 from boda.heads.target import Target
 from boda.keys import shown, to_bytes, to_json
-from boda.pipelines.decoded import cores, decoded
+from boda.pipelines.decoded import decoded
 from boda.pixels.prepare import prepare, prepare_at_most
 from boda.pixels.spec import PixelSpec
 from boda.sources.base import ImageRef, Source, Unlistable, root_text

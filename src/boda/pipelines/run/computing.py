@@ -7,11 +7,11 @@ from functools import partial
 
 import numpy as np
 
+from boda.cores import cores
 from boda.decoding.executor import Executor, InProcess
 from boda.decoding.processes import Patience, Processes
 from boda.decoding.slots import make_slots
 from boda.encoders.base import Encoder
-from boda.pipelines.decoded import cores
 from boda.pipelines.run.assembly import Assembly
 from boda.pipelines.run.failing import FailingSource
 from boda.pipelines.run.flow import Batch, Flow

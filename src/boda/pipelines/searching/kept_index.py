@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from boda.cores import cores
 from boda.errors import Refused
-from boda.pipelines.decoded import cores
 from boda.retrieval import index as graphs
 from boda.retrieval.index import NearIndex
 from boda.workspace import results
