@@ -325,7 +325,7 @@ def _supported(
             again = one["found"]
             nulls = [_told(null["halves"]) for null in one["nulls"].values()]
             weakest = min(cluster["mean"] for cluster in again["clusters"])
-            verdict = against.get(str(one["k"]), "**supported**").partition(";")[0]
+            verdict = against.get(str(one["asked"]), "**supported**").partition(";")[0]
             lines.append([name, f"{one['k']}", _told(again["seeds"]), _told(again["halves"]), *nulls, f"{weakest:.2f}",
                           verdict])  # fmt: skip
     header = ["features", "k", "seeds, ARI", "halves, ARI", "shuffled", "shuffled, correlated", "weakest", "verdict"]

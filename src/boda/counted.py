@@ -8,3 +8,12 @@ def counted(count: int, one: str, several: str | None = None) -> str:
     ('1 row', '2,024 rows', '2 rows fit')
     """
     return f"{count:,} {one if count == 1 else several or one + 's'}"
+
+
+def found_of_asked(found: int, asked: int | None) -> str:
+    """The count that was found, and where it is another one the count that was asked for.
+
+    >>> found_of_asked(3, 3), found_of_asked(3, 6), found_of_asked(3, None)
+    ('3', '3 of 6', '3')
+    """
+    return str(found) if asked in (None, found) else f"{found} of {asked}"

@@ -58,7 +58,7 @@ def test_it_explains_two_images(run, heads):
     assert lines[1].startswith("less the mean of all images ")
     assert "of 24 images the second is number" in lines[2]
     assert lines[3].split()[:2] == ["dimension", "adds"]
-    assert lines[-2].startswith("these 10 of 2,020 dimensions carry ")
+    assert lines[-2].startswith("these 10 of 2,020 dimensions add ")
     assert lines[-1] == "no places: handmade:hog-colour does not tell what it finds at which place"
     record = one_object(run("search", heads.path, "--explain", "red 0.png", "red 1.png", "--json"))
     assert len(record["dimensions"]) == 10

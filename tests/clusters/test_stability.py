@@ -1,6 +1,7 @@
 """Groups that are there are found again and named; in one cloud, however long, none are."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -101,6 +102,34 @@ def test_a_k_that_features_without_groups_cannot_have_is_left_out():
     assert "features without groups cannot be clustered to compare with: row" in found.left_out[4]
 
 
+def test_clusterings_that_found_fewer_than_asked_for_keep_their_own_figures():
+    """A mixture of 4 ends with 3 groups where there are 3: each has the nulls of what was asked for, one is named."""
+    rng = np.random.default_rng(0)
+    near = rng.normal(scale=1e-3, size=(300, 8)) * (rng.random((300, 1)) < 0.3)
+    features = (6 * np.eye(3, 8)[np.arange(300) % 3] + near).astype(np.float32)  # many of them copies
+    labels = {k: fit(features, "gmm", k, rng=rng, restarts=2).partition.labels for k in (3, 4, 6)}
+    found = sweep(features, "gmm", labels, rng=rng, effort=SHORT)
+    assert [(one.asked, one.k) for one in found.stabilities] == [(3, 3), (4, 3)]
+    assert len({one.nulls["shuffled"].halves.mean for one in found.stabilities}) == 2
+    assert set(found.left_out) == {6}
+    assert found.verdict.k == 3 and len(found.verdict.against.keys() & {3, 4}) == 1
+
+
+def test_of_two_with_as_many_clusters_one_is_named():
+    """Both could be; the other says what it is."""
+    one = told(3, 0.95, 0.1)
+    verdict = supported([one, replace(one, asked=6)])
+    assert verdict.k == 3 and verdict.against == {6: "as many as are found where 3 are asked for"}
+
+
+def test_the_null_that_speaks_more_against_it_is_named():
+    """Where neither is beaten, the one whose halves agree better."""
+    one = told(3, 0.6, 0.5)
+    high = replace(one.nulls["correlated"], halves=Spread(0.55, 0.5, 0.7, 10))
+    verdict = supported([replace(one, nulls=one.nulls | {"correlated": high})])
+    assert "keep their correlations) by 0.55" in verdict.against[3] and "at most a quarter" in verdict.against[3]
+
+
 def test_copies_make_no_groups():
     """Of a cloud of 30 images, each there ten times, both halves would have all of it, and agree on any cut."""
     cloud = np.random.default_rng(4).normal(size=(30, 6))
@@ -132,7 +161,7 @@ def told(k: int, halves: float, null: float, *, weakest: float = 0.95, together:
 
     clusters = (*[spread(0.97, 0.01)] * (k - 1), spread(weakest, 0.02))
     nulls = {kind: Repeated(None, spread(null, 0.02), (spread(0.5, 0.1),)) for kind in ("shuffled", "correlated")}
-    return Stability(k, 400, Repeated(None, spread(halves, 0.01), clusters), nulls, (0.4, together))
+    return Stability(k, k, 400, Repeated(None, spread(halves, 0.01), clusters), nulls, (0.4, together))
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def record(name="bag", supported=None):
         "map": None,
         "held_out": None,
     }
-    one = {"name": "kmeans-2", "k": 2, "unclustered": 1, "silhouette": None, "supported": supported == 2}
+    one = {"name": "kmeans-2", "k": 2, "asked": 2, "unclustered": 1, "silhouette": None, "supported": supported == 2}
     stability = {"found": again, "nulls": {"shuffled": again, "correlated": again}}
     return {
         "rows": 10,

@@ -220,6 +220,23 @@ def test_what_somebody_changed_is_not_written_over(tmp_path, made):
         boda.cluster(made, 2, to=tmp_path / "nowhere" / "out")
 
 
+def test_no_picture_of_an_earlier_clustering_stays_beside_a_new_one(tmp_path, made):
+    """Of the same name: without labels there is no table of classes, without a page none of the one before."""
+    asked = {"method": "agglomerative", "name": "two", "effort": QUICK, "to": tmp_path / "out"}
+    boda.cluster(made, 2, **asked, labels="kind")
+    assert {"two-classes.png", "two.html"} < {path.name for path in (tmp_path / "out").iterdir()}
+    boda.cluster(made, 2, **asked, page=False)
+    left = {path.name for path in (tmp_path / "out").iterdir()}
+    assert "two.csv" in left and not left & {"two-classes.png", "two.html"}
+
+
+def test_a_refusal_leaves_no_folder(tmp_path, made):
+    """Also one that comes after the first looks."""
+    with pytest.raises(NotFound):
+        boda.cluster(made, 2, cells=["nobody,0"], labels="kind", to=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("asked", "error", "words"),
     [

@@ -99,6 +99,22 @@ def test_other_maps(groups, method, dims, name):
     assert (found.record["measured"]["disagreement"] is None) == (method == "pca")
 
 
+@pytest.mark.parametrize("asked", [{"starts": 1.5}, {"method": "umap", "neighbours": 2.5}])
+def test_halves_of_a_start_or_a_neighbour_are_refused(groups, asked):
+    """In one line, not by numpy or numba; and no folder is left."""
+    with pytest.raises(Refused, match="whole number"):
+        boda.map_points(groups, **asked)
+    assert not (groups.path.parent / "groups-map").exists()
+
+
+def test_a_folder_that_is_not_there_is_made(groups, tmp_path):
+    """As by the other verbs; a name that ends otherwise than a page is still refused."""
+    found = boda.map_points(groups, method="pca", starts=0, to=tmp_path / "new")
+    assert found.page == tmp_path / "new" / "pca.html" and found.page.exists() and found.picture.exists()
+    with pytest.raises(Refused, match=r"ends in \.html"):
+        boda.map_points(groups, method="pca", starts=0, to=tmp_path / "map.txt")
+
+
 def test_images_embedded_since_are_placed_and_nothing_moves(tmp_path):
     """Old points stay to the bit; the new lie among their like, and are measured. A second time there is nothing new."""
     rng = np.random.default_rng(0)

@@ -7,7 +7,7 @@ import click
 
 from boda.cli.options import PATH, recipe_option, spoken, workspace_argument
 from boda.cli.show import Said, Show, Table
-from boda.counted import counted
+from boda.counted import counted, found_of_asked
 
 if TYPE_CHECKING:
     from boda.pipelines.cluster import Clustered
@@ -105,7 +105,7 @@ def _say(found: "Clustered") -> Iterator[Said]:
     yield record["verdict"]
     for one in record["clusterings"]:
         if one["against"]:
-            yield f"not {one['k']}: {one['against']}"
+            yield f"not {found_of_asked(one['k'], one['asked'])}: {one['against']}"
     for one in record["clusterings"]:
         yield from _said_clustering(one)
     yield from _said_cells(found.cells)
@@ -118,12 +118,13 @@ def _say(found: "Clustered") -> Iterator[Said]:
 def _said_stability(one: Any) -> list[str | int | float | None]:
     """Agreement of halves with its range, that of the nulls, of seeds, and the silhouette."""
     silhouette = None if one["silhouette"] is None else one["silhouette"]["value"]
+    k = found_of_asked(one["k"], one["asked"])
     if one["stability"] is None:
-        return [one["k"], None, None, None, None, None, None, silhouette]
+        return [k, None, None, None, None, None, None, silhouette]
     found, nulls = one["stability"]["found"], one["stability"]["nulls"]
     halves, seeds = found["halves"], found["seeds"]
     return [
-        one["k"],
+        k,
         *(halves[name] for name in ("mean", "low", "high")),
         *(nulls[kind]["halves"]["mean"] for kind in ("shuffled", "correlated")),
         None if seeds is None else seeds["mean"],

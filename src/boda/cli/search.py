@@ -126,7 +126,7 @@ def _say_why(why: "Alikeness") -> Iterator[Said]:
 def _said_carried(carried: "Carried", why: "Alikeness") -> str:
     count = len(why.likeness.dimensions)
     return (
-        f"these {count} of {why.width:,} dimensions carry {carried.top:.4f} of {carried.likeness:.4f}; "
+        f"these {count} of {why.width:,} dimensions add {carried.top:.4f}, all of them {carried.likeness:.4f}; "
         f"the largest {count} of two random images {_spread(carried.others)} (90 %)"
     )
 

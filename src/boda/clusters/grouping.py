@@ -106,9 +106,8 @@ def _in_order(labels: Labels) -> Labels:
 def _notes(groups: Mapping[By, tuple[int, ...]], count: int, classes: int, fewer: Sequence[str]) -> list[str]:
     notes = []
     if count >= classes:
-        notes.append(
-            f"trivial: {classes} classes in {count} groups are one in each by construction, whatever the clusters"
-        )
+        each = "one in each" if count == classes else "at most one in each"
+        notes.append(f"trivial: {classes} classes in {count} groups are {each} by construction, whatever the clusters")
     if fewer:
         notes.append(f"some classes are the same by {' and by '.join(fewer)}, so there are fewer than {count} groups")
     other = [WAYS[by] for by in groups if groups[by] != groups["distribution"]]

@@ -44,8 +44,10 @@ class Repeated:
 class Stability:
     """Of one clustering, with what the same method makes of features without groups."""
 
+    asked: int | None
+    """The k that was asked for; None where the method finds it."""
     k: int
-    """Clusters there are."""
+    """Clusters there are: fewer, if some would have been empty."""
     rows: int
     """Looked at."""
     found: Repeated

@@ -122,6 +122,8 @@ def refuse_few_different(rows: Rows, k: int) -> None:
     """Refuse to cut rows into more groups than there are different rows: equal rows belong together."""
     different = different_rows(rows, k)
     if different < k:
+        if different < 2:
+            raise Refused("all rows are equal: there is nothing to group")
         raise Refused(f"{k} clusters of {different} different rows: ask for at most {different}")
 
 

@@ -25,8 +25,8 @@ class Sweep:
 
     stabilities: tuple[Stability, ...]
     verdict: Verdict
-    left_out: Mapping[int, str]
-    """Clusterings (by how many clusters they have) whose stability could not be had, and why."""
+    left_out: Mapping[int | None, str]
+    """By the k that was asked for: clusterings whose stability could not be had, and why."""
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON."""
@@ -87,18 +87,21 @@ def sweep(
     rows = np.sort(rng.choice(len(features), min(len(features), most), replace=False))
     rows = rows[_different(np.asarray(features[rows], np.float32))]
     runner = _Runner(method, facts.by_chance, effort, np.asarray(features[rows], np.float32), rng)
-    found, left_out = {}, {}
+    found: dict[int | None, Repeated] = {}
+    left_out: dict[int | None, str] = {}
     for k, labels in clusterings.items():
         there = int(labels.max(initial=-1)) + 1
         try:
             found[k] = runner.found(k, labels[rows], there)
         except Refused as refusal:
-            left_out[there] = f"{len(rows) // 2} rows, half of those looked at, are too few: {refusal}"
+            left_out[k] = f"half of the rows looked at ({len(rows) // 2}) are too few: {refusal}"
     nulls, without = runner.nulls(list(found))
     for k, reason in without.items():
-        left_out[len(found.pop(k).clusters)] = f"features without groups cannot be clustered to compare with: {reason}"
+        del found[k]
+        left_out[k] = f"features without groups cannot be clustered to compare with: {reason}"
     stabilities = tuple(
         Stability(
+            k,
             len(again.clusters),
             len(rows),
             again,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from boda.clusters.nulls import KINDS
 from boda.clusters.repeated import Spread, Stability
+from boda.counted import counted
 
 STABLE = 0.75
 """Mean Jaccard index from which a cluster is stable (Hennig, Computational Statistics and Data Analysis 52, 2007)."""
@@ -19,8 +20,8 @@ class Verdict:
     k: int | None
     """None: none of those looked at."""
     words: str
-    against: Mapping[int, str]
-    """By k, what speaks against each that is not supported."""
+    against: Mapping[int | None, str]
+    """By the k that was asked for, what speaks against each clustering but the one that is named."""
 
 
 def supported(stabilities: Sequence[Stability]) -> Verdict:
@@ -47,29 +48,41 @@ def supported(stabilities: Sequence[Stability]) -> Verdict:
 
     Among many k looked at, each is judged by the same rule; nothing is chosen by labels.
     """
-    against = {one.k: words for one in stabilities if (words := _against(one))}
-    able = [one for one in stabilities if one.k not in against]
+    against = {one.asked: words for one in stabilities if (words := _against(one))}
+    able = [one for one in stabilities if one.asked not in against]
     if not able:
+        if all(one.k == 0 for one in stabilities) and stabilities:
+            return Verdict(None, "no cluster was found: every row is in none", against)
         return Verdict(None, "none of these numbers of clusters is supported by the features", against)
     best = max(_gap(one)[0] for one in able)
-    chosen = max(one.k for one in able if _gap(one)[1] >= best)
-    for one in able:
-        if one.k != chosen:
-            against[one.k] = "stable too, but coarser" if one.k < chosen else "less far above features without groups"
-    return Verdict(chosen, f"the features support {chosen} clusters", against)
+    chosen = max((one for one in able if _gap(one)[1] >= best), key=lambda one: one.k)
+    against |= {one.asked: _beside(chosen, one) for one in able if one is not chosen}
+    return Verdict(chosen.k, f"the features support {chosen.k} clusters", against)
+
+
+def _beside(chosen: Stability, other: Stability) -> str:
+    """Why one that could be named is not."""
+    if other.k == chosen.k:
+        return f"as many as are found where {chosen.asked} are asked for"
+    return "stable too, but coarser" if other.k < chosen.k else "less far above features without groups"
 
 
 def _against(stability: Stability) -> str | None:
     """What speaks against it, None where nothing does."""
     if stability.k < 2:
-        return f"{stability.k} clusters are no grouping"
+        return f"{counted(stability.k, 'cluster is', 'clusters are')} no grouping"
     halves = stability.found.halves
-    for kind, null in stability.nulls.items():
-        if not (halves.low > null.halves.high and 1 - halves.mean <= SHARE * (1 - null.halves.mean)):
-            return (
-                f"its halves agree by {_told(halves)}, those of features without groups ({KINDS[kind]}) by "
-                f"{_told(null.halves)}; they would have to lie above these and lack a quarter of what these lack"
-            )
+    beaten_by = {
+        kind: null.halves
+        for kind, null in stability.nulls.items()
+        if not (halves.low > null.halves.high and 1 - halves.mean <= SHARE * (1 - null.halves.mean))
+    }
+    if beaten_by:
+        kind = max(beaten_by, key=lambda one: beaten_by[one].mean)
+        return (
+            f"its halves agree by {_told(halves)}, those of features without groups ({KINDS[kind]}) by "
+            f"{_told(beaten_by[kind])}; they would have to lie above these, and lack at most a quarter of what these do"
+        )
     weakest = min(range(stability.k), key=lambda cluster: stability.found.clusters[cluster].mean)
     if stability.found.clusters[weakest].mean < STABLE:
         return f"cluster {weakest} is found again with a Jaccard index of {_told(stability.found.clusters[weakest])}"

@@ -98,8 +98,8 @@ def settings_for(
             )
     if method == "umap":
         neighbours = min(NEIGHBOURS, n - 1) if neighbours is None else neighbours
-        if not 2 <= neighbours < n:
-            raise Refused(f"{neighbours} neighbours do not fit {n:,} rows: choose from 2 to {n - 1:,}")
+        if neighbours != int(neighbours) or not 2 <= neighbours < n:
+            raise Refused(f"{neighbours} neighbours do not fit {n:,} rows: choose a whole number from 2 to {n - 1:,}")
     return Settings(method, 2 if dims == 2 else 3, metric, perplexity, neighbours, seed)
 
 

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 from PIL import Image
 
 from boda.clusters.supported import SHARE, STABLE
+from boda.counted import counted, found_of_asked
 from boda.keys import shown
 from boda.pictures.page import (
     Block,
@@ -69,7 +70,8 @@ def clusters_page(
 
 
 def _count(one: Record) -> str:
-    return f"{one['k']} cluster" + ("" if one["k"] == 1 else "s")
+    asked = "" if one["asked"] in (None, one["k"]) else f", asked for {one['asked']}"
+    return f"{counted(one['k'], 'cluster')}{asked}"
 
 
 def _support(record: Record, sweep: Image.Image | None) -> list[Block]:
@@ -114,11 +116,16 @@ def _row(one: Record, record: Record) -> list[str]:
     stability = one["stability"]
     so = "yes" if one["supported"] else "no"
     if stability is None:
-        return [str(one["k"]), *[ABSENT] * (2 + len(_kinds(record))), _spread(one["silhouette"]), so]
+        return [
+            found_of_asked(one["k"], one["asked"]),
+            *[ABSENT] * (2 + len(_kinds(record))),
+            _spread(one["silhouette"]),
+            so,
+        ]
     nulls = [_spread(stability["nulls"][kind]["halves"]) for kind in _kinds(record)]
     found = stability["found"]
     return [
-        str(one["k"]),
+        found_of_asked(one["k"], one["asked"]),
         _spread(found["halves"]),
         *nulls,
         _spread(found["seeds"]),

@@ -35,14 +35,14 @@ class Panel:
 
 
 def clusters_sweep(
-    k: Sequence[int], panels: Sequence[Panel], *, supported: int | None = None, title: str = ""
+    k: Sequence[str], panels: Sequence[Panel], *, supported: int | None = None, title: str = ""
 ) -> Image.Image:
     """Draw each figure of a sweep over k with its nulls, on a scale from 0 to 1 (and below, where one lies there).
 
     Args:
-        k: (s,) how many clusters, ascending.
+        k: (s,) how many clusters, in words.
         panels: figures, side by side.
-        supported: the k that is named; it is marked.
+        supported: the place among them of the one that is named; it is marked.
         title: above all.
 
     Raises:
@@ -55,9 +55,8 @@ def clusters_sweep(
     figure = Figure(figsize=(max(3.6, 0.45 * len(k) + 2.2) * len(panels), 3.5), dpi=150, layout="constrained")
     for number, panel in enumerate(panels, 1):
         axes = figure.add_subplot(1, len(panels), number)
-        if supported is not None and supported in k:
-            place = list(k).index(supported)
-            axes.axvspan(place - 0.25, place + 0.25, color="#f7e8e2", linewidth=0, zorder=0)
+        if supported is not None:
+            axes.axvspan(supported - 0.25, supported + 0.25, color="#f7e8e2", linewidth=0, zorder=0)
         for (name, curve), (colour, mark, line) in zip(panel.nulls.items(), _NULLS, strict=False):
             _draw(axes, curve, colour, name, mark, line)
         _draw(axes, panel.data, _DATA, "these features", "o", "-")
@@ -81,11 +80,11 @@ def _draw(axes: Any, curve: Curve, colour: str, name: str, mark: str, line: str)
             axes.vlines(place, low, high, color=colour, linewidth=2.4, alpha=0.5)
 
 
-def _frame(axes: Any, k: Sequence[int], panel: Panel) -> None:
+def _frame(axes: Any, k: Sequence[str], panel: Panel) -> None:
     drawn = [value for one in (panel.data, *panel.nulls.values()) for part in (one.values, one.low) for value in part]
     axes.set_ylim(min(0.0, *(value for value in drawn if value is not None), 0.0) - 0.03, 1.04)
     axes.set_xlim(-0.6, len(k) - 0.4)
-    axes.set_xticks(range(len(k)), [str(one) for one in k])
+    axes.set_xticks(range(len(k)), k)
     axes.set_xlabel("clusters k")
     axes.set_title(panel.title, loc="left", fontsize=10.5)
     axes.grid(color="#e6e6e3", linewidth=0.7, axis="y")

@@ -15,6 +15,7 @@ from boda.clusters.methods import ROWS_A_DIRECTION, method_named
 from boda.clusters.predicting import HOW, How
 from boda.clusters.rows import Rows, different_rows
 from boda.clusters.stability import Effort, Sweep, sweep
+from boda.counted import counted
 from boda.errors import Refused
 from boda.keys import shown, to_json
 from boda.pipelines.clusters.cells import Cell, asked_cell, cells_of, refuse_unknown
@@ -150,7 +151,8 @@ def cluster(
     files = files_of(there, features, Report(stem, kept, stability, record, page=page))
     folder.check(files)
     keep_clusterings({one.name: (one.clustering, summary_of(facts[one.name])) for one in kept}, there)
-    folder.write(files, instead_of=[one.name for one in kept])
+    stale = [*names_of(stem, list(names.values()), page=True), *names.values()]
+    folder.write(files, instead_of=stale)
     place = folder.path / f"{stem}.html" if page else None
     return Clustered(str(there.path), features.recipe, kept, stability, record, cell_list, folder.path, place)
 
@@ -195,7 +197,8 @@ def _ks(k: int | Sequence[int] | None, method: str, features: StoredFeatures) ->
     if asked[0] < 2:
         raise Refused(f"k is {asked[0]}: groups begin at 2")
     if asked[-1] > rows:
-        raise Refused(f"{asked[-1]} clusters of {rows} images: choose a k of at most {rows}")
+        at_most = f": choose a k of at most {rows}" if rows > 1 else ", which has nobody to be grouped with"
+        raise Refused(f"{asked[-1]} clusters of {counted(rows, 'image')}{at_most}")
     return list(asked)
 
 

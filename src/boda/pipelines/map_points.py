@@ -112,6 +112,8 @@ def map_points(
         Busy, ReadOnly: the workspace cannot be written now; told before anything is computed.
     """
     there = opened(workspace)
+    if starts != int(starts):
+        raise Refused(f"{starts} starts: give a whole number, such as 3, or 0 for none")
     if starts < 0 or starts == 1:
         raise Refused(f"{starts} starts have nothing to agree on: give 3, or 0 for none")
     if onto is not None:

@@ -13,13 +13,13 @@ from typing import Any
 
 from boda.errors import NotFound, Refused
 from boda.keys import shown
-from boda.pipelines.places import folder_beside
+from boda.pipelines.places import name_beside
 from boda.sources.walking import is_workspace
 from boda.workspace.atomic import write_whole
 
 
 def output_folder(workspace: Path | None, verb: str, to: str | os.PathLike[str] | None) -> Path:
-    """Where the files of a verb go: NAME-VERB/ beside the workspace, or `to`, which is made where it is not there.
+    """Where the files of a verb go: NAME-VERB/ beside the workspace, or `to`. It is made by the first file.
 
     Args:
         workspace: None where there is none; then it is `boda-VERB` in the current folder.
@@ -31,7 +31,7 @@ def output_folder(workspace: Path | None, verb: str, to: str | os.PathLike[str] 
         Refused: a file or a workspace is there.
     """
     if to is None and workspace is not None:
-        return folder_beside(workspace, verb)
+        return name_beside(workspace, verb)
     folder = Path(f"boda-{verb}" if to is None else to)
     if not folder.absolute().parent.is_dir():
         raise NotFound(f"{shown(str(folder.parent))}: no such folder to write into; make it first")
@@ -39,7 +39,6 @@ def output_folder(workspace: Path | None, verb: str, to: str | os.PathLike[str] 
         raise Refused(f"{shown(str(folder))}: is a file; give the name of a folder")
     if is_workspace(os.fsencode(folder)):
         raise Refused(f"{shown(str(folder))}: is a workspace; give another folder")
-    folder.mkdir(exist_ok=True)
     return folder
 
 
@@ -73,15 +72,16 @@ class Folder:
 
         Args:
             files: by name.
-            instead_of: names of folders here; what we once wrote into them and do not now goes.
+            instead_of: files here, or folders with all in them: what we once wrote of these and do not now goes, last.
 
         Raises:
             Refused: one is there that is not ours.
             DiskTrouble: the disk is full or failing.
         """
         self.check(files)
-        old = [name for name in self._listed if name.partition("/")[0] in instead_of and name not in files]
+        old = [name for name in self._listed if {name, name.partition("/")[0]} & {*instead_of} and name not in files]
         new = {name: _digest(data) for name, data in files.items()}
+        self.path.mkdir(parents=True, exist_ok=True)
         self._note({name: [*self._listed.get(name, ()), digest] for name, digest in new.items()})
         for name, data in files.items():
             (self.path / name).parent.mkdir(exist_ok=True)

@@ -59,13 +59,18 @@ def place_for(path: str | os.PathLike[str], *, force: bool, ours: bool = False) 
     return place
 
 
+def name_beside(workspace: Path, verb: str) -> Path:
+    """NAME-VERB/ beside the workspace, whether it is there or not."""
+    name = workspace.name.removesuffix(".boda") or workspace.name
+    return workspace.resolve().parent / f"{name}-{verb}"
+
+
 def folder_beside(workspace: Path, verb: str) -> Path:
     """NAME-VERB/ beside the workspace, made where it is not there.
 
     Raises:
         OSError: it cannot be made.
     """
-    name = workspace.name.removesuffix(".boda") or workspace.name
-    folder = workspace.resolve().parent / f"{name}-{verb}"
+    folder = name_beside(workspace, verb)
     folder.mkdir(exist_ok=True)
     return folder

@@ -120,7 +120,8 @@ def search(
     wanted = like[0] if len(examples) == 1 else direction(like, less)
     hidden = [one.row for one in examples if one.row is not None]
     among = None if where is None else _rows_among(there, features, where)
-    sheet = place_for_sheet(there, title_of([one.given for one in examples]), to, force=force)
+    asked = title_of([one.given for one in examples]) + ("" if where is None else f" where {where}")
+    sheet = place_for_sheet(there, asked, to, force=force)
     index = kept_index(there, features) if approximate and among is None else None
     proposed = among if index is None else index.index.candidates(wanted, k + len(hidden))
     hits = similar(features, wanted, k, exclude=hidden, among=proposed)

@@ -62,8 +62,9 @@ def record_of(
 
 def _told(found: Found, stability: Sweep) -> dict[str, Any]:
     """One clustering."""
-    k, sizes = found.clustering.k, found.members.sizes.tolist()
-    again = next((one for one in stability.stabilities if one.k == k), None)
+    k, asked, sizes = found.clustering.k, found.clustering.asked, found.members.sizes.tolist()
+    again = next((one for one in stability.stabilities if one.asked == asked), None)
+    against = stability.left_out.get(asked) or stability.verdict.against.get(asked)
     clusters = [
         {
             "cluster": number,
@@ -78,13 +79,13 @@ def _told(found: Found, stability: Sweep) -> dict[str, Any]:
     return {
         "name": found.name,
         "k": k,
-        "asked": found.clustering.asked,
+        "asked": asked,
         "unclustered": found.members.unclustered,
         "inertia": as_plain(found.clustering.inertia),
         "silhouette": as_plain(found.silhouette.mean),
         "stability": None if again is None else again.as_json(),
-        "supported": k == stability.verdict.k,
-        "against": stability.left_out.get(k) or stability.verdict.against.get(k),
+        "supported": against is None,
+        "against": against,
         "clusters": clusters,
         "classes": None if found.classes is None else found.classes.as_json(),
     }

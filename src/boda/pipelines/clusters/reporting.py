@@ -13,7 +13,7 @@ import boda
 from boda.clusters.nulls import KINDS
 from boda.clusters.repeated import Spread
 from boda.clusters.stability import Sweep
-from boda.counted import counted
+from boda.counted import counted, found_of_asked
 from boda.keys import shown, to_text
 from boda.pictures.clusters_page import NULLS, Shown, clusters_page
 from boda.pictures.clusters_sweep import Curve, Panel, clusters_sweep
@@ -184,8 +184,10 @@ def _drawn(report: Report) -> Image.Image | None:
                 {NULLS[kind]: _curve([one.nulls[kind].seeds for one in every]) for kind in KINDS},
             ),
         )
-    supported = report.sweep.verdict.k
-    return clusters_sweep([one.k for one in every], panels, supported=supported, title=report.sweep.verdict.words)
+    against = report.sweep.verdict.against
+    supported = next((place for place, one in enumerate(every) if one.asked not in against), None)
+    names = [found_of_asked(one.k, one.asked) for one in every]
+    return clusters_sweep(names, panels, supported=supported, title=report.sweep.verdict.words)
 
 
 def _curve(spreads: Sequence[Spread | None]) -> Curve:

@@ -24,9 +24,9 @@ from boda.pictures.sheet import written_by
 from boda.pictures.wording import interval, number
 from boda.pipelines.clusters.keeping import load_clustering
 from boda.pipelines.maps.keeping import KeptMap
-from boda.pipelines.places import folder_beside, place_for
+from boda.pipelines.output_folder import output_folder
+from boda.pipelines.places import place_for
 from boda.pipelines.thumbnails import source_of, thumbnails
-from boda.sources.walking import is_workspace
 from boda.workspace.atomic import write_whole
 from boda.workspace.workspace import Workspace
 
@@ -63,20 +63,20 @@ class Column:
 
 
 def where(workspace: Workspace, name: str, to: str | os.PathLike[str] | None, *, force: bool) -> Places:
-    """Where the picture and the page of a map may be written.
+    """Where the picture and the page of a map may be written; their folder is made with the first of them.
 
     Raises:
         NotFound: a folder is not there.
         Refused: something else is there, or it is a workspace.
     """
-    if to is not None and is_workspace(os.fsencode(to)):
-        raise Refused(f"{shown(os.fspath(to))}: is a workspace; give a page, or another folder")
-    if to is None or Path(to).is_dir():
-        page = (folder_beside(workspace.path, "map") if to is None else Path(to)) / f"{name}.html"
+    if to is None or Path(to).is_dir() or not Path(to).suffix:
+        page = output_folder(workspace.path, "map", to) / f"{name}.html"
+        if not page.parent.exists():
+            return Places(page.with_suffix(".png"), page)
     else:
         page = Path(to)
         if page.suffix.lower() not in {".html", ".htm"}:
-            raise Refused(f"{shown(str(page))}: give a page, a name that ends in .html, or a folder that is there")
+            raise Refused(f"{shown(str(page))}: give a page, a name that ends in .html, or a folder")
     picture = page.with_suffix(".png")
     return Places(
         place_for(picture, force=force, ours=written_by(picture, MARK)),
@@ -132,6 +132,7 @@ def show(
         marked=marked,
         behind=behind,
     )
+    places.picture.parent.mkdir(exist_ok=True)
     write_whole(places.picture, lambda file: file.write(picture))
     small, pictured, notes = _thumbnails(workspace, kept)
     page = MapPage(
