@@ -11,7 +11,6 @@ from PIL import Image
 from boda.explanations.methods import method_named
 from boda.pictures.heat import sized
 from boda.pictures.sheet import Tile, contact_sheet
-from boda.pipelines.searching.sheet import slug
 from explained.looking import LOOKED
 
 _SIDE = 112
@@ -39,15 +38,14 @@ def gallery_picture(
 def _tiles(name: str, folder: Path, methods: Sequence[str], place: int) -> list[Tile]:
     """An image, then its maps; a method that was refused is a grey tile that says so."""
     image = json.loads((folder / LOOKED).read_bytes())["explained"]["images"][place - 1]
-    made = {one["method"] for one in image["maps"]}
+    made = {one["method"]: one for one in image["maps"]}
     tiles = [Tile(_fitted(folder / "plain" / f"{place:04d}.png"), (name,))]
     for method in methods:
         title = method_named(method).title
         if method not in made:
             tiles.append(Tile(None, (title,), "refused"))
             continue
-        over = folder / "gallery" / "overlays" / f"{place:04d} {slug(image['key'] + ' ' + title)}.png"
-        tiles.append(Tile(_fitted(over), (title,)))
+        tiles.append(Tile(_fitted(folder / "gallery" / made[method]["overlay"]), (title,)))
     return tiles
 
 

@@ -5,13 +5,13 @@ import json
 import numpy as np
 import pytest
 import torch
-from scipy.stats import t
+from scipy.stats import permutation_test, t
 from torch import nn
 
 from boda.errors import Refused
 from boda.explanations.checks.centre import centre_blob, random_maps
 from boda.explanations.checks.deletion import curves
-from boda.explanations.checks.ranking import rank
+from boda.explanations.checks.ranking import luck_of, rank
 from boda.explanations.score import Score
 from little_networks import open_module
 
@@ -103,6 +103,45 @@ def test_where_the_blob_is_worse_than_chance_it_is_no_bar():
     own = rng(1).standard_normal(20)
     assert ranked({"a": own}, own - 1).beating == ()
     assert ranked({"a": own + 3}, own - 1).beating == ("a",)
+
+
+@pytest.mark.parametrize("n", [2, 6, 11, 40])
+def test_luck_is_scipys(n):
+    """Of all signs to the bit; of those that are drawn within what draws allow."""
+    own = rng(n).standard_normal(n) + 0.3
+    exact = permutation_test((own,), np.sum, permutation_type="samples", alternative="greater", n_resamples=2**14)
+    assert luck_of(own, rng()) == pytest.approx(exact.pvalue, abs=1e-12 if n < 14 else 0.02)
+
+
+def test_of_ten_methods_like_the_blob_none_is_said_to_beat_it_but_in_a_twentieth_of_samples():
+    """Nine images with normal differences: by the intervals alone it was one of ten samples."""
+    lucky = 0
+    for seed in range(300):
+        own = rng(seed).standard_normal((10, 9))
+        lucky += min(luck_of(one, rng()) for one in own) <= 0.05 / 10
+    assert lucky <= 0.08 * 300
+
+
+def test_an_interval_above_the_blob_is_not_enough():
+    """Nine small gains and a small loss lie above 0 in every draw or nearly; signs add up to as much too often."""
+    own = np.array([0.9, 1.0, 1.1, 1.0, 0.9, 1.1, 1.0, -0.05, 1.0])
+    scores = {"a": own} | {str(number): own - 9 for number in range(9)}
+    found = ranked(scores, np.zeros(9), rounds=2000)
+    best = found.standings[0]
+    assert best.method == "a" and best.over_centre.low > 0 and best.luck == 2 / 512
+    assert found.beating == ("a",)
+    eleven = ranked(scores | {str(number): own - 9 for number in range(9, 14)}, np.zeros(9), rounds=2000)
+    assert eleven.standings[0].over_centre.low > 0 and eleven.beating == ()
+
+
+def test_the_other_checks_stand_beside_each_method():
+    """Means of likeness where there is one; the share of what moved by which maps are off."""
+    own = np.arange(12.0) + 1
+    alike = np.where(np.arange(12) < 6, 0.5, np.nan)
+    more = {"likeness": {"a": alike, "b": np.full(12, np.nan)}, "gaps": {"a": (np.full(12, -0.1), np.full(12, 2.0))}}
+    first, second = sorted(ranked({"a": own, "b": own}, np.zeros(12), **more).standings, key=lambda one: one.method)
+    assert (first.likeness, first.gap) == (0.5, pytest.approx(0.05))
+    assert (second.likeness, second.gap) == (None, None)
 
 
 @pytest.mark.parametrize(("methods", "needed"), [(1, 6), (2, 7), (14, 10)])

@@ -188,6 +188,8 @@ def test_heads_are_ranked_where_they_are_asked_for(pictures, attending, tmp_path
     names = {one.method for one in found.compared.ranking.standings}
     heads = len(names) - 1
     assert heads > 1 and names == {"attention", *(f"attention, head {head}" for head in range(heads))}
+    assert any(note.startswith("attention alone is not a class explanation") for note in found.record["notes"])
+    assert all(-1 <= one.likeness <= 1 and one.gap is None for one in found.compared.ranking.standings)
     own = boda.explain(pictures, method=HEADS, **asked, to=tmp_path / "own")
     record = json.loads((tmp_path / "own" / "record.json").read_text())
     assert [one.key for one in own.explained] == list(found.keys)

@@ -2,6 +2,8 @@
 
 import io
 import json
+import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,12 +23,17 @@ from boda.pipelines.look_inside import LIMIT, look_inside
 
 pytest.importorskip("torch")
 
+import torch
+
+from boda.encoders.network import Network
+from boda.encoders.torch_encoder import TorchEncoder
 from boda.explanations.maximisation import Ascent
 from boda.explanations.score import Score
+from boda.pipelines.looking.look import Look
 from boda.pixels.prepare import prepare
 from decoding_here import decoded
 from making import make_photos
-from seeing_colours import SIDE, colour_encoder, seen_by_hand
+from seeing_colours import SIDE, Colours, colour_encoder, features, logits, seen_by_hand
 
 
 @pytest.fixture(autouse=True)
@@ -86,7 +93,8 @@ def test_filters_need_no_images_and_are_the_weights(encoder, tmp_path):
     np.testing.assert_array_equal(
         loaded(found, ".npy"), encoder._running._original.first.weight.detach().permute(0, 2, 3, 1).numpy()
     )
-    assert [one.name for one in found.files] == ["filters.png", "filters.npy", "filters.json"]
+    names = [f"filters-test-colours-{encoder.recipe.id[:8]}{end}" for end in (".png", ".npy", ".json")]
+    assert [one.name for one in found.files] == names
     with Image.open(found.files[0]) as sheet:
         assert sheet.format == "PNG"
     assert found.record["found"] | {"largest_weight": None} == {
@@ -98,7 +106,7 @@ def test_filters_need_no_images_and_are_the_weights(encoder, tmp_path):
         "largest_weight": None,
     }
     assert "layer first: 4 filters of 2 x 2 pixels" in found.words[0]
-    assert loaded(found, ".json")["files"] == ["filters.png", "filters.npy", "filters.json"]
+    assert loaded(found, ".json")["files"] == names
 
 
 def test_channels_are_shown_by_the_images_that_excite_them(look, there, encoder):
@@ -199,9 +207,11 @@ def test_the_score_of_a_head_is_climbed(there, look, encoder, tmp_path):
     boda.train(there, target="colour", folds=2, page=False)
     found = look("maximise", score="head:colour:red", ascent={"steps": 30, "rate": 0.2}, count=2)
     assert loaded(found, ".npy")[0].mean((0, 1)).argmax() == 0
-    boda.embed(there.path.parent / "photos", encoders=encoder.take("first"), to=there.path, executor="in-process")
+    other = encoder.take("first")
+    both = shutil.copytree(there.path, tmp_path / "both.boda")
+    boda.embed(there.path.parent / "photos", encoders=other, to=both, executor="in-process")
     with pytest.raises(Refused, match="is of other features"):
-        look("maximise", score="head:colour:red", recipe=encoder.take("first").recipe)
+        look_inside(both, "maximise", score="head:colour:red", recipe=other.recipe, encoder=other)
 
 
 @pytest.fixture(scope="module")
@@ -294,13 +304,80 @@ def test_a_map_says_what_it_keeps(look, there):
 
 
 def test_the_same_question_writes_the_same_files(look):
-    """To the byte, over its own; another seed other noise."""
+    """To the byte, over its own; another seed other noise, in files of their own."""
     ask = {"class_index": 0, "ascent": {"steps": 3}, "count": 1}
     first = {one.name: one.read_bytes() for one in look("maximise", **ask).files}
     again = {one.name: one.read_bytes() for one in look("maximise", **ask).files}
     assert first == again
     other = look("maximise", seed=1, **ask)
-    assert first["maximise-0.npy"] != other.files[1].read_bytes()
+    assert first["maximise-0-steps-3.npy"] != other.files[1].read_bytes()
+    assert {one.name: one.read_bytes() for one in look("maximise", **ask).files} == first
+
+
+def stem_of(found):
+    """How the files of a look are called."""
+    return found.files[-1].name.removesuffix(".json")
+
+
+def test_another_network_writes_other_files(encoder, there, tmp_path, monkeypatch):
+    """In one folder; only what is taken unasked, or is the only one of a workspace, goes without a name."""
+    module = Colours()
+    torch.nn.init.ones_(module.first.weight)
+    recipe = replace(encoder.recipe, weights="1" * 64)
+    other = TorchEncoder(Network(module, features, logits), recipe, torch.device("cpu"))
+    found = [look_inside(one, "filters", to=tmp_path) for one in (encoder, other)]
+    assert len({stem_of(one) for one in found}) == 2
+    assert loaded(found[0], ".npy").tolist() != loaded(found[1], ".npy").tolist()
+    monkeypatch.setattr("boda.pipelines.looking.given.load_encoder", lambda *_, **__: encoder)
+    assert stem_of(look_inside("auto", "filters", to=tmp_path)) == "filters"
+    assert stem_of(look_inside("auto", "filters", weights="F", to=tmp_path)) == stem_of(found[0])
+    assert stem_of(look_inside("test:colours", "filters", to=tmp_path)) == stem_of(found[0])
+
+
+def test_the_network_of_a_workspace_is_named_where_there_are_several(encoder, tmp_path):
+    """Also where it is the one that is taken unasked: which that is may change."""
+    photos = make_photos(tmp_path / "photos")
+    several = {"to": tmp_path / "photos.boda", "executor": "in-process", "workers": 1}
+    stems = []
+    for one in (encoder, encoder.take("first")):
+        there = boda.embed(photos, encoders=one, **several)
+        stems.append(stem_of(look_inside(there, "channels", encoder=one, layer="first", channels=[0])))
+    again = look_inside(there, "channels", encoder=encoder, recipe=encoder.recipe, layer="first", channels=[0])
+    last = encoder.take("first").recipe.id[:8]
+    assert stems[0] == "channels-first-0"
+    assert stems[1].startswith("channels-test-colours") and f"-{last}-" in stems[1]
+    assert stem_of(again).endswith(f"-{encoder.recipe.id[:8]}-first-0")
+
+
+def test_other_images_write_other_files(encoder, there, tmp_path):
+    """Two folders are two questions."""
+    photos, more = there.path.parent / "photos", make_photos(tmp_path / "more")
+    asked = {"encoder": encoder, "layer": "second", "channels": [0], "count": 1, "to": tmp_path / "out"}
+    stems = [stem_of(look_inside(one, "channels", **asked)) for one in (photos, more, f"{more}/")]
+    assert stems[0] != stems[1] == stems[2]
+
+
+@pytest.mark.parametrize(
+    ("options", "stem"),
+    [
+        ({"channels": [5]}, "maximise-channels-5"),
+        ({"class_index": 5}, "maximise-5"),
+        ({"channels": [5, 1, 2]}, "maximise-channels-5-1-2"),
+        ({"channels": [5], "place": (1, 2)}, "maximise-channels-5-place-1-2"),
+        ({"class_index": [5, "red"]}, "maximise-5-red"),
+        ({"class_index": 5, "start": "red"}, "maximise-5-start-red"),
+        ({"class_index": 5, "probability": True}, "maximise-5-probability"),
+        ({"class_index": 5, "ascent": {"steps": 3, "basis": "pixels"}}, "maximise-5-basis-pixels-steps-3"),
+        ({"class_index": 5, "ascent": Ascent(steps=3)}, "maximise-5-ascent-own-steps-3"),
+        ({"class_index": 5, "seed": 7, "limit": 40}, "maximise-5-limit-40-seed-7"),
+        ({"class_index": 5, "limit": LIMIT, "count": 2}, "maximise-5"),
+    ],
+)
+def test_every_question_has_a_name_of_its_own(look, monkeypatch, options, stem):
+    """What is asked is said; what is as by default, and how much is shown of an answer, is not."""
+    files = dict.fromkeys((".png", ".npy"), b"")
+    monkeypatch.setattr("boda.pipelines.look_inside._look", lambda _: lambda *_: Look(files, {}, ("",)))
+    assert stem_of(look("maximise", **options)) == stem
 
 
 def test_what_somebody_else_wrote_stays(look, tmp_path):
@@ -352,7 +429,6 @@ def test_of_many_images_some_are_drawn_and_bad_ones_are_told(encoder, there, tmp
 
 def test_a_vision_transformer_can_be_looked_into(tmp_path, there):
     """Patch embeddings are filters; tokens have channels, places and neighbours; the class token is no place."""
-    import torch
     from safetensors.torch import save_file
 
     from boda.encoders.timm_models import import_timm

@@ -118,7 +118,7 @@ def _say(found: "Clustered") -> Iterator[Said]:
 def _said_stability(one: Any) -> list[str | int | float | None]:
     """Agreement of halves with its range, that of the nulls, of seeds, and the silhouette."""
     silhouette = None if one["silhouette"] is None else one["silhouette"]["value"]
-    k = found_of_asked(one["k"], one["asked"])
+    k = one["k"] if one["asked"] in (None, one["k"]) else found_of_asked(one["k"], one["asked"])
     if one["stability"] is None:
         return [k, None, None, None, None, None, None, silhouette]
     found, nulls = one["stability"]["found"], one["stability"]["nulls"]

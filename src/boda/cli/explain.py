@@ -43,7 +43,7 @@ _LINES = 20
     type=click.Choice(["mean", "black", "blurred"]),
     help="What integrated gradients, DeepLIFT and occlusion compare images with. [default: mean]",
 )
-@click.option("--compare", is_flag=True, help="Rank all methods by deletion and insertion on these images.")
+@click.option("--compare", is_flag=True, help="Rank methods (all, or those of --method) on these images.")
 @click.option("--row", multiple=True, metavar="KEY", help="An image of the workspace. [default: some at random]")
 @click.option("--where", metavar="CONDITION", help="On columns: \"label == 'cat' and score > 5\".")
 @click.option("-n", "--limit", type=click.IntRange(min=1), default=12, show_default=True, help="How many images.")
@@ -104,15 +104,22 @@ def _say_ranking(found: "Comparison") -> Iterator[Said]:
 
     ranking = found.compared.ranking
     rows: list[list[str | int | float | None]] = [
-        [one.method, *_three(one.faithfulness), *_three(one.over_centre)] for one in ranking.standings
+        [one.method, *_three(one.faithfulness), *_three(one.over_centre), one.likeness, _share(one.gap)]
+        for one in ranking.standings
     ]
-    rows.append(["a blob in the middle", *_three(ranking.centre), None, None, None])
-    yield Table(("method", "insertion - deletion", "low", "high", "above the blob", "low", "high"), rows)
+    rows.append(["a blob in the middle", *_three(ranking.centre), *[None] * 5])
+    header = ("method", "insertion - deletion", "low", "high", "above the blob", "low", "high", "like random weights")
+    yield Table((*header, "off adding up"), rows)
     yield f"insertion - deletion: {ranking.unit}"
     yield from ranking.words()
+    yield from (f"mind: {note}" for note in found.record["notes"])
     if found.compared.off_stored is not None:
         yield f"scores are at most {found.compared.off_stored.max():.1e} standard deviations off what is stored"
     yield f"table: {shown(str(found.table))}"
+
+
+def _share(gap: float | None) -> str | None:
+    return None if gap is None else f"{gap:.1%}"
 
 
 def _three(interval: "Interval | Difference") -> list[str | int | float | None]:

@@ -184,8 +184,9 @@ def _ks(k: int | Sequence[int] | None, method: str, features: StoredFeatures) ->
         each = ROWS_A_DIRECTION if method == "gmm" else 2
         few = [one for one in KS if one <= min(rows // each, different)]
         if not few:
+            few_rows = counted(rows, "image is", "images are")
             raise Refused(
-                f"{rows} images are too few to look for groups: give {2 * each} or more, not all with the same features"
+                f"{few_rows} too few to look for groups: give {2 * each} or more, not all with the same features"
             )
         return list(few)
     given = [k] if isinstance(k, int | Integral) else k

@@ -21,7 +21,16 @@ from boda.pipelines.explaining.held import recipe_of
 from boda.pipelines.explaining.making import How, Made, make
 from boda.pipelines.explaining.scoring import scoring
 from boda.pipelines.explaining.subjects import Subjects, in_workspace, of_files
-from boda.pipelines.explaining.writing import Written, folder_for, write_comparison, write_explanations
+from boda.pipelines.explaining.writing import (
+    COMPARED,
+    LIMIT,
+    Written,
+    files_of,
+    folder_for,
+    ways_of,
+    write_comparison,
+    write_explanations,
+)
 from boda.pipelines.heads.keeping import AnyHead, load_head
 from boda.pipelines.run.meter import OnProgress
 from boda.pipelines.seeds import check_seed
@@ -110,7 +119,7 @@ def explain(  # noqa: PLR0913  # what is explained, how, and what is made of it
     baseline: NamedBaseline | None = None,
     row: str | Sequence[str] = (),
     where: str | None = None,
-    limit: int = 12,
+    limit: int = LIMIT,
     check: bool = True,
     recipe: str | Recipe | None = None,
     encoder: "str | Encoder | None" = None,
@@ -164,13 +173,16 @@ def explain(  # noqa: PLR0913  # what is explained, how, and what is made of it
     asked, known, subjects = _asked(
         images, score, head, answer, row, where, limit, recipe, encoder, weights, device, seed
     )
-    ways = [*methods, *filter(None, (layer, baseline)), *_several(row)]
-    with folder_for(subjects.workspace, asked, ways, to, force=force) as folder:
-        scores = scoring(asked, subjects, known)
-        made, refused = make(subjects, scores.groups, methods, How(layer, baseline, check, seed, at_once), progress)
-        left_out = tuple(f"no {method}: {reason}" for method, reason in refused.items())
-        notes = (*scores.notes, *left_out, *_notes(made), *_luck(made), *_unseen(subjects))
-        written = write_explanations(folder, subjects, asked, scores, made, notes, opacity=opacity, seed=seed)
+    ways = ways_of(
+        subjects, ",".join(methods), images, layer=layer, baseline=baseline, rows=_several(row), where=where,
+        limit=limit, unasked=encoder in (None, "auto") and weights is None, seed=seed,
+    )  # fmt: skip
+    folder = folder_for(subjects.workspace, asked, ways, files_of(methods), to, force=force)
+    scores = scoring(asked, subjects, known)
+    made, refused = make(subjects, scores.groups, methods, How(layer, baseline, check, seed, at_once), progress)
+    left_out = tuple(f"no {method}: {reason}" for method, reason in refused.items())
+    notes = (*scores.notes, *left_out, *_notes(made), *_luck(made), *_unseen(subjects))
+    written = write_explanations(folder, subjects, asked, scores, made, notes, opacity=opacity, seed=seed)
     moved = {key: one for key, one in zip(subjects.keys, scores.moved, strict=False) if one is not None}
     explained = _in_order(made, len(subjects.keys), subjects)
     return Explanations(explained, moved, subjects.network.recipe, subjects.of, subjects.unseen, notes, written)
@@ -187,7 +199,7 @@ def compare_explanations(  # noqa: PLR0913  # as `explain`
     baseline: NamedBaseline | None = None,
     row: str | Sequence[str] = (),
     where: str | None = None,
-    limit: int = 12,
+    limit: int = LIMIT,
     recipe: str | Recipe | None = None,
     encoder: "str | Encoder | None" = None,
     weights: str | os.PathLike[str] | None = None,
@@ -207,12 +219,16 @@ def compare_explanations(  # noqa: PLR0913  # as `explain`
     asked, known, subjects = _asked(
         images, score, head, answer, row, where, limit, recipe, encoder, weights, device, seed
     )
-    ways = ["compare", *filter(None, (layer, baseline)), *_several(row)]
-    with folder_for(subjects.workspace, asked, ways, to, force=force) as folder:
-        scores = scoring(asked, subjects, known)
-        how = How(layer, baseline, check=True, seed=seed, at_once=at_once)
-        compared = compare_methods(subjects, scores.groups, chosen, how, progress)
-        record, table = write_comparison(folder, subjects, asked, scores, compared, seed=seed)
+    ways = ways_of(
+        subjects, "compare" if methods is None else f"compare:{','.join(chosen)}", images, layer=layer,
+        baseline=baseline, rows=_several(row), where=where, limit=limit,
+        unasked=encoder in (None, "auto") and weights is None, seed=seed,
+    )  # fmt: skip
+    folder = folder_for(subjects.workspace, asked, ways, COMPARED, to, force=force)
+    scores = scoring(asked, subjects, known)
+    how = How(layer, baseline, check=True, seed=seed, at_once=at_once)
+    compared = compare_methods(subjects, scores.groups, chosen, how, progress)
+    record, table = write_comparison(folder, subjects, asked, scores, compared, seed=seed)
     return Comparison(compared, subjects.keys, subjects.network.recipe, record, table)
 
 

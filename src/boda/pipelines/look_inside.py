@@ -1,6 +1,5 @@
 """Look inside a network: its filters, what excites channels, classes and scores, and what a layer calls alike."""
 
-import contextlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -201,23 +200,15 @@ def look_inside(  # noqa: PLR0913 - each is an option of the command
         rng=np.random.default_rng([seed, 1]),
         progress=progress or _silent,
     )
-    stem = _stem(kind, wanted, None if recipe is None else inside.recipe.name or inside.recipe.id)
+    stem = _stem(kind, wanted, inside.said, None if limit == LIMIT else limit)
     names = [stem + end for end in (*_WAYS[kind].files, ".json")]
-    is_own = to is not None and Path(to).exists()
-    folder = Folder(
-        output_folder(None if inside.workspace is None else inside.workspace.path, VERB, to), VERB, force=force
-    )
-    try:
-        folder.check(names)
-        look = _look(kind)(inside, wanted)
-        record = _record(kind, asked, inside, look, seed)
-        text = json.dumps(record | {"files": names}, indent=1, allow_nan=False)
-        folder.write({stem + end: data for end, data in look.files.items()} | {stem + ".json": text.encode()})
-    except BaseException:
-        if not is_own:
-            with contextlib.suppress(OSError):
-                folder.path.rmdir()  # one that holds nothing: it was made for this
-        raise
+    there = None if inside.workspace is None else inside.workspace.path
+    folder = Folder(output_folder(there, VERB, to), VERB, force=force)
+    folder.check(names)
+    look = _look(kind)(inside, wanted)
+    record = _record(kind, asked, inside, look, seed)
+    text = json.dumps(record | {"files": names}, indent=1, allow_nan=False)
+    folder.write({stem + end: data for end, data in look.files.items()} | {stem + ".json": text.encode()})
     files = tuple(folder.path / name for name in names)
     return Looked(kind, inside.network.name, inside.recipe.id, folder.path, files, record, _told(look, inside))
 
@@ -249,13 +240,36 @@ def _several(given_ones: Any) -> tuple[Any, ...]:
     return (given_ones,) if isinstance(given_ones, str | int) else tuple(given_ones)
 
 
-def _stem(kind: Kind, wanted: Wanted, recipe: str | None) -> str:
-    """How the files are called: by what was asked."""
+def _stem(kind: Kind, wanted: Wanted, said: Sequence[str], limit: int | None) -> str:
+    """How the files are called: by what was asked, so that another question writes other files.
+
+    How many images or channels are shown of an answer (`count`) is no other question.
+    """
     score = wanted.score if wanted.score is None or isinstance(wanted.score, str) else wanted.score.name
-    parts = [recipe, *wanted.layers, *map(str, wanted.channels), *map(str, wanted.place or ()), score]
-    parts += [*map(str, wanted.classes), "probability" if wanted.probability else None, wanted.image, wanted.start]
-    words = "-".join(part for part in parts if part)
+    labelled = {
+        "place": wanted.place,
+        "start": wanted.start,
+        "colour": wanted.colour,
+        "limit": limit,
+        "seed": wanted.seed or None,
+        **_asked_of(wanted.ascent),
+    }
+    parts = [*said, *wanted.layers, *(["channels"] if wanted.channels and kind == "maximise" else [])]
+    parts += [*map(str, wanted.channels), *filter(None, (score, wanted.image)), *map(str, wanted.classes)]
+    parts += ["probability"] if wanted.probability else []
+    for name, value in labelled.items():
+        if value is not None:
+            parts += [name, *map(str, value if isinstance(value, tuple) else (value,))]
+    words = "-".join(parts)
     return f"{kind}-{slug(words)}" if words else kind
+
+
+def _asked_of(ascent: "Ascent | Mapping[str, Any] | None") -> dict[str, Any]:
+    """The settings that were given; of an `Ascent`, which is a whole one, those that differ from a bare one."""
+    if ascent is None or isinstance(ascent, Mapping):
+        return dict(sorted((ascent or {}).items()))
+    bare, given_ones = type(ascent)(), {name: getattr(ascent, name) for name in ascent.__slots__}
+    return {"ascent": "own"} | {name: one for name, one in given_ones.items() if one != getattr(bare, name)}
 
 
 def _record(kind: Kind, asked: Mapping[str, Any], inside: Inside, look: Look, seed: int) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Search: the images of a workspace that are most like some images or texts, and unlike others."""
 
+import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -120,7 +121,9 @@ def search(
     wanted = like[0] if len(examples) == 1 else direction(like, less)
     hidden = [one.row for one in examples if one.row is not None]
     among = None if where is None else _rows_among(there, features, where)
-    asked = title_of([one.given for one in examples]) + ("" if where is None else f" where {where}")
+    asked = title_of([one.given for one in examples])
+    if where is not None:
+        asked += f"-where-{hashlib.sha256(where.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
     sheet = place_for_sheet(there, asked, to, force=force)
     index = kept_index(there, features) if approximate and among is None else None
     proposed = among if index is None else index.index.candidates(wanted, k + len(hidden))

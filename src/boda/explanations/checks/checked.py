@@ -86,13 +86,17 @@ class Checks:
         over = self.faithfulness[image] > self.centre_faithfulness[image] + self._least(image)
         return self.beats_chance(image) and bool(over)
 
+    def below_chance(self, image: int) -> bool:
+        """Whether that map lies below all random ones turned round: what it marks speaks against the score."""
+        return bool(self.faithfulness[image] < -self.reach[image] - self._least(image))
+
     def verdict(self, image: int) -> str:
         """In a few words, of one image of the batch."""
         if self.beats_centre(image):
             return BEST
         if self.beats_chance(image):
             return "better than chance, no better than a blob in the middle"
-        if self.faithfulness[image] < -self.reach[image] - self._least(image):
+        if self.below_chance(image):
             return "worse than chance: the score is higher without what it marks than with that alone"
         return "no better than chance"
 

@@ -1,6 +1,6 @@
 """Which method's maps the scores of these images follow: all methods on the same images, held against the same."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,6 +42,8 @@ class Compared:
     """(n,) of a blob in the middle."""
     off_stored: Floats | None
     """(n,) how far scores are from those of stored features, in standard deviations; None where nothing is stored."""
+    notes: tuple[str, ...]
+    """What to mind of the methods."""
 
     def rows(self, keys: Sequence[str]) -> list[dict[str, Any]]:
         """One a subject, for a table."""
@@ -129,14 +131,33 @@ def _ranked(
         name: whole({number: one.chance_faithfulness.mean(axis=1) for number, one in checks.items()})
         for name, checks in made.items()
     }
+    likeness = {
+        name: whole({number: one.similarity for number, one in checks.items()}) for name, checks in made.items()
+    }
+    gaps = {name: both for name, checks in made.items() if (both := _gaps(checks, whole)) is not None}
     first = next(iter(made.values()))
     centre = whole({number: one.centre_faithfulness for number, one in first.items()})
     span = whole({number: one.span for number, one in first.items()})
     refused = {method: one.refused for method, one in gathered.items() if one.refused}
     rng = np.random.default_rng([seed, count])
-    ranking = rank(faithfulness, centre, chance, rng=rng, span=span, refused=refused)
+    ranking = rank(
+        faithfulness, centre, chance, rng=rng, span=span, likeness=likeness, gaps=gaps, refused=refused
+    )  # fmt: skip
     known = {number: one for number, one in off_stored.items() if one is not None}
-    return Compared(ranking, faithfulness, centre, whole(known) if known else None)
+    there = (one for one in gathered.values() if not one.refused)
+    notes = dict.fromkeys(
+        note for one in there for heats in one.heats.values() for heat in heats for note in heat.notes
+    )
+    return Compared(ranking, faithfulness, centre, whole(known) if known else None, tuple(notes))
+
+
+def _gaps(
+    checks: Mapping[int, Checks], whole: Callable[[Mapping[int, Floats]], Floats]
+) -> tuple[Floats, Floats] | None:
+    """By how far the maps of a method are off what they promise to add up to, and what the score moved."""
+    off = {number: one.gap for number, one in checks.items() if one.gap is not None}
+    moved = {number: one.moved for number, one in checks.items() if one.moved is not None}
+    return (whole(off), whole(moved)) if len(off) == len(moved) == len(checks) else None
 
 
 def _by_name(gathered: Mapping[str, _Gathered]) -> dict[str, dict[int, Checks]]:

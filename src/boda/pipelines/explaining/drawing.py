@@ -70,6 +70,9 @@ def _about(one: Made, place: int) -> tuple[str, ...]:
     score = one.group.score
     unit = "" if score.title.endswith(score.unit) else f" {score.unit}"
     lines = [f"{score.title}: {number(value)}{unit}"]
+    gap = one.heats[0].gaps.get("completeness")
+    if gap is not None and not one.checks:
+        lines.append(f"the map adds up to what the score moved from its baseline, but for {abs(gap[place]):.2g}")
     if one.differences is not None:
         lines.append(f"{one.differences[place]:.1e} standard deviations off the score of the stored features")
     return tuple(lines)

@@ -73,10 +73,14 @@ class Made:
         if len(self.checks) == 1:
             return self.checks[0].verdict(place)
         good = sum(one.beats_chance(place) for one in self.checks)
-        if not good:
-            return f"{len(self.checks)} maps: none better than chance"
         best = sum(one.beats_centre(place) for one in self.checks)
-        return f"{len(self.checks)} maps: {good} better than chance, {best} of them also than a blob in the middle"
+        worse = sum(one.below_chance(place) for one in self.checks)
+        said = (
+            f"{good} better than chance, {best} of them also than a blob in the middle"
+            if good
+            else "none better than chance"
+        )
+        return f"{len(self.checks)} maps: {said}" + (f", {worse} worse" if worse else "")
 
 
 def make(

@@ -1,10 +1,12 @@
 """What an explanation leaves: a page, a sheet, overlays at the images' own size, maps as npy, and a record."""
 
-import contextlib
 import csv
+import hashlib
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import os
+import shlex
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from boda.pictures.explanation_page import ExplanationPage, explanation_page
 from boda.pictures.heat import OPACITY
 from boda.pipelines.explaining.asked import Asked
 from boda.pipelines.explaining.comparing import Compared
-from boda.pipelines.explaining.drawing import entry_of, maps_by_image, overlay_of, row_of, upright
+from boda.pipelines.explaining.drawing import Shown, entry_of, maps_by_image, overlay_of, row_of, upright
 from boda.pipelines.explaining.making import Made
 from boda.pipelines.explaining.scoring import Scoring
 from boda.pipelines.explaining.subjects import Subjects
@@ -41,8 +43,14 @@ from boda.pixels.window import Window, window
 from boda.workspace.workspace import Workspace
 
 PAGE, SHEET, RECORD, RANKING, TABLE = "explained.html", "explained.png", "record.json", "ranking.json", "compared.csv"
+COMPARED = (RANKING, TABLE)
+"""What a comparison writes."""
+LIMIT = 12
+"""Images that are explained, where nobody says."""
 _LARGE = 16
 """Images on a sheet."""
+_NAMED = 60
+"""Letters of a question in the name of its folder."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,34 +66,73 @@ class Written:
         return self.folder / PAGE
 
 
-@contextlib.contextmanager
-def folder_for(
-    workspace: Workspace | None, asked: Asked, ways: Sequence[str], to: Any, *, force: bool
-) -> Iterator[Folder]:
-    """Where the files go: `to`, or a folder in that of the verb, named after the score and the ways it is explained.
+def ways_of(
+    subjects: Subjects,
+    how: str,
+    images: str | os.PathLike[str] | Workspace | Sequence[str | os.PathLike[str]],
+    *,
+    layer: str | None,
+    baseline: str | None,
+    rows: Sequence[str],
+    where: str | None,
+    limit: int,
+    unasked: bool,
+    seed: int,
+) -> list[str]:
+    """What makes this question another one than the next: how, of which images, and what is not as by default.
 
-    Where the work inside fails, folders that were made for it and hold nothing are taken away again.
+    `how` says by which methods; `unasked`, that nobody named an encoder or its weights, which counts for files: of a
+    workspace the recipe says both. The others are those of `explain`, and `subjects` what was found of them.
+    """
+    there, recipe = subjects.workspace, subjects.network.recipe
+    if there is None:
+        given = [images] if isinstance(images, str | os.PathLike) else images
+        assert not isinstance(given, Workspace)
+        rows = [os.path.normpath(os.fspath(one)) for one in given]
+    else:
+        assert subjects.features is not None
+        recipe, unasked = subjects.features.recipe, len(there.recipes()) == 1
+        limit = LIMIT if rows else limit
+    settings = {
+        "layer": layer,
+        "baseline": baseline,
+        "where": where,
+        "n": None if limit == LIMIT else limit,
+        "seed": seed or None,
+        "recipe": None if unasked else f"{recipe.name} {recipe.id}",
+    }
+    return [how, *rows, *(f"{name}={value}" for name, value in settings.items() if value is not None)]
+
+
+def files_of(methods: Sequence[str]) -> list[str]:
+    """What an explanation by these methods writes, but for overlays, whose names nobody else gives."""
+    return [PAGE, SHEET, RECORD, "overlays/*.png", *(f"maps/{method}.npy" for method in methods)]
+
+
+def folder_for(
+    workspace: Workspace | None, asked: Asked, ways: Sequence[str], files: Collection[str], to: Any, *, force: bool
+) -> Folder:
+    """Where these files go: `to`, or a folder in that of the verb, named after the score and the ways it is explained.
+
+    The name has the beginning of the question and digits of the digest of all of it: the same question has the same
+    folder, and another one another.
 
     Raises:
         NotFound: the folder above is not there.
         Refused: something that is not ours is in the way.
     """
-    is_own = to is not None and Path(to).exists()
-    base = output_folder(workspace.path if workspace is not None else None, "explain", to)
-    made = [base]
-    try:
-        if to is None:
-            said = ":".join(one for one in (asked.kind, asked.name, asked.answer) if one)
-            made.insert(0, base / slug(f"{said} {' '.join(ways)}"))
-            made[0].mkdir(exist_ok=True)
-        folder = Folder(made[0], "explain", force=force)
-        folder.check([PAGE, SHEET, RECORD, RANKING, TABLE])
-        yield folder
-    except BaseException:
-        for one in made if not is_own else []:
-            with contextlib.suppress(OSError):
-                one.rmdir()
-        raise
+    place = output_folder(workspace.path if workspace is not None else None, "explain", to)
+    if to is None:
+        said = ":".join(one for one in (asked.kind, asked.name, asked.answer) if one)
+        place /= _name_of(shlex.join([said, *ways]))
+    folder = Folder(place, "explain", force=force)
+    folder.check(files)
+    return folder
+
+
+def _name_of(question: str) -> str:
+    """Its beginning; both have a space or a colon at least, so both have eight digits of their digest."""
+    return slug(question[:_NAMED])[:-8] + slug(question)[-8:]
 
 
 def write_explanations(
@@ -99,7 +146,11 @@ def write_explanations(
     opacity: float | None,
     seed: int,
 ) -> Written:
-    """Draw and write everything, each file whole or not at all, the record last.
+    """Draw and write everything, each file whole or not at all.
+
+    An overlay's name has digits of its digest, so none is written over an older one. When all of them are there the
+    record of an older explanation goes, files of one name are replaced, the new record comes, and last goes what is
+    left of the old ones: a record that is there is always that of the files beside it, wherever this is stopped.
 
     Raises:
         Refused: a file that is not ours is in the way.
@@ -110,18 +161,22 @@ def write_explanations(
     spec = subjects.network.recipe.pixels
     assert spec is not None
     entries, rows, records = [], [], []
-    folder.write({}, instead_of=["overlays", "maps"])
+    drawn: set[str] = set()
     for place, key in enumerate(subjects.keys):
         image = upright(subjects, place, spec)
         where = window(spec, (image.shape[1], image.shape[0]))
-        for one in maps[place]:
+        record = _image_record(subjects, place, made, where, scores.moved)
+        for one, of_map in zip(maps[place], record["maps"], strict=True):
             entries.append(entry_of(key, image, where, one, spec.shape, several=len(maps[place]) > 1))
-            name = f"overlays/{place + 1:04d} {slug(f'{key} {one.title}')}.png"
-            folder.write({name: overlay_of(image, where, one, spec.shape)})
+            data = overlay_of(image, where, one, spec.shape)
+            name = f"overlays/{place + 1:04d} {_title_of(key, one, data)}.png"
+            folder.write({name: data})
+            drawn.add(name)
+            of_map["overlay"] = name
         if place < _LARGE:
             rows.append(row_of(key, image, where, maps[place], spec.shape))
-        records.append(_image_record(subjects, place, made, where, scores.moved))
-    record: Mapping[str, Any] = as_plain(
+        records.append(record)
+    whole: Mapping[str, Any] = as_plain(
         {
             "score": {"kind": asked.kind, "name": to_json(asked.name), "answer": asked.answer},
             "encoder": subjects.network.name,
@@ -149,22 +204,24 @@ def write_explanations(
     files = {f"maps/{name}.npy": data for name, data in _arrays(made, len(subjects.keys), spec.shape).items()}
     files[SHEET] = as_png(explanation_sheet(rows, title=title))
     files[PAGE] = explanation_page(page).encode("utf-8", "backslashreplace")
-    files[RECORD] = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False).encode()
-    folder.write(files)
-    return Written(folder.path, record)
+    files[RECORD] = json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False).encode()
+    there = {f"overlays/{one.name}" for one in (folder.path / "overlays").iterdir()}
+    folder.write({}, instead_of=[RECORD])
+    folder.write(files, instead_of=["maps", *(there - drawn)])
+    return Written(folder.path, whole)
 
 
 def write_comparison(
     folder: Folder, subjects: Subjects, asked: Asked, scores: Scoring, compared: Compared, *, seed: int
 ) -> tuple[Mapping[str, Any], Path]:
-    """The ranking as JSON and the sample as CSV."""
+    """The ranking as JSON and the sample as CSV; an older ranking goes before its sample does."""
     record = {
         "score": {"kind": asked.kind, "name": to_json(asked.name), "answer": asked.answer},
         "encoder": subjects.network.name,
         "recipe": subjects.network.recipe.id,
         "seed": seed,
         "keys": [to_json(key) for key in subjects.keys],
-        "notes": list(scores.notes),
+        "notes": [*scores.notes, *compared.notes],
         "off_stored": compared.off_stored,
         **compared.ranking.record(),
     }
@@ -175,8 +232,14 @@ def write_comparison(
     writer.writerows(rows)
     plain: Mapping[str, Any] = as_plain(record)
     data = json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False).encode()
+    folder.write({}, instead_of=[RANKING])
     folder.write({TABLE: text.getvalue().encode("utf-8", "backslashreplace"), RANKING: data})
     return plain, folder.path / TABLE
+
+
+def _title_of(key: str, one: Shown, data: bytes) -> str:
+    """The image and the map, with digits of the picture's digest in place of those of the words."""
+    return slug(f"{key} {one.title}")[:-8] + hashlib.sha256(data).hexdigest()[:8]
 
 
 def _image_record(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from boda.counted import counted
 from boda.evaluation import baseline, bootstrap, calibration, ceiling, conformal, disagreement, imbalance, reliability
 from boda.evaluation.metrics import Metric, metrics_of, statistics
 from boda.evaluation.plain import as_plain
@@ -133,7 +134,8 @@ def folds_record(material: Material, folds: npt.NDArray[np.int64]) -> dict[str, 
     if material.group_column is not None:
         said += f" by {material.group_column} ({groups:,} groups)"
     if copies:
-        said += f", {copies:,} copies and near-duplicates kept beside their originals"
+        near = counted(copies, "copy or near-duplicate", "copies and near-duplicates")
+        said += f", {near} kept beside {'its original' if copies == 1 else 'their originals'}"
     return {
         "count": count,
         "by": material.group_column or "rows",

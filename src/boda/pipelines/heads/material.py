@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 import numpy.typing as npt
 
+from boda.counted import counted
 from boda.errors import Refused
 from boda.evaluation.copies import LIMIT, group_copies
 from boda.evaluation.folds import split, strata_of
@@ -175,7 +176,9 @@ def gather(workspace: Workspace, plan: Plan) -> Material:
     left_out = dict(everything.left_out) | ({"no target": unknown} if unknown else {})
     if len(target) < 2 * plan.folds:
         fewer = f", or give --folds {len(target) // 2}" if len(target) >= 4 else ""
-        raise Refused(f"{len(target)} rows are too few for {plan.folds} folds: label more images{fewer}")
+        raise Refused(
+            f"{counted(len(target), 'row is', 'rows are')} too few for {plan.folds} folds: label more images{fewer}"
+        )
     asked_of = columns_asked(everything.table, plan.asked)
     _refuse_the_answer(wanted, asked_of)
     column = plan.groups or _group_column(assembled, asked_of)

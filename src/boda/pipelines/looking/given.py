@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 Into: TypeAlias = "str | os.PathLike[str] | Workspace | Encoder"
 """A workspace, images, or an encoder."""
+USUAL = "auto"
+"""What sees images where no encoder is named."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +119,9 @@ class Inside:
     encoder: "Encoder"
     workspace: Workspace | None
     collection: Collection | None
+    said: tuple[str, ...]
+    """For names of files, what is looked into: the network, where it is not the only one of the workspace or the one
+    that is taken unasked; the images, where they are of no workspace."""
 
     @property
     def name(self) -> str:
@@ -202,14 +207,16 @@ def given(
         there = opened(into)
         known = there.recipe(recipe)
         made = encoder_for(known, encoder, weights=weights, device=device)
-        return Inside(_network(made), known, made, there, _of_workspace(there, known, made, limit, rng, progress))
+        images = _of_workspace(there, known, made, limit, rng, progress)
+        return Inside(_network(made), known, made, there, images, _said(known, unasked=len(there.recipes()) == 1))
     if recipe is not None:
         raise Refused("a recipe is one of a workspace: give that, or leave the recipe out")
     if not isinstance(into, os.PathLike) and (not isinstance(into, str) or _is_name(into)):
         if encoder is not None:
             raise Refused("an encoder is given twice: give images or a workspace, or leave one of them out")
         made = load_encoder(into, weights=weights, device=device) if isinstance(into, str) else into
-        return Inside(_network(made), made.recipe, made, None, None)
+        unasked = into == USUAL and weights is None
+        return Inside(_network(made), made.recipe, made, None, None, _said(made.recipe, unasked=unasked))
     place = os.fspath(into)
     if "://" not in place and not Path(place).exists():
         near = difflib.get_close_matches(place, encoder_names(), n=2, cutoff=0.5)
@@ -220,7 +227,13 @@ def given(
     made = loaded(encoder, weights, device)
     network = _network(made)
     images = _collection(files([place], limit=limit, rng=rng), made, progress)
-    return Inside(network, made.recipe, made, None, images)
+    said = _said(made.recipe, unasked=encoder in (None, USUAL) and weights is None)
+    return Inside(network, made.recipe, made, None, images, (*said, os.path.normpath(place)))
+
+
+def _said(recipe: Recipe, *, unasked: bool) -> tuple[str, ...]:
+    """The name of a network with digits of its recipe's id, as names may be those of several."""
+    return () if unasked else (f"{recipe.name or recipe.architecture}-{recipe.id[:8]}".replace(":", "-"),)
 
 
 def _network(encoder: "Encoder") -> OpenNetwork:

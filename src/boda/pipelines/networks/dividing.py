@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from boda.counted import counted
 from boda.errors import Refused
 from boda.evaluation.folds import split, strata_of
 from boda.heads.inputs import Rows
@@ -39,7 +40,7 @@ def divided(
     """
     share = share_of(share)
     if rows < 4:
-        raise Refused(f"{rows} images are too few: some must be learned from, others tested on")
+        raise Refused(f"{counted(rows, 'image is', 'images are')} too few: some must be learned from, others tested on")
     strata = None
     if target is not None:
         strata = strata_of(target.kind, target.values, levels=target.levels)
