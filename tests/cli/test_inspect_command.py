@@ -1,8 +1,10 @@
 """`boda inspect`: what it says and writes, and how it refuses."""
 
+import numpy as np
 import pytest
 
 from spoken import one_line, one_object
+from synthetic import synthetic_workspace
 
 
 def test_it_says_what_was_found_and_where(run, workspace, tmp_path):
@@ -64,3 +66,25 @@ def test_wrong_usage(run, workspace):
     result = run("inspect", workspace.path, "--only", "looks")
     assert result.exit_code == 2
     assert "none of duplicates, outliers, labels, quality" in result.stderr
+
+
+def test_a_file_of_ones_own_is_written_over_by_force_only(run, workspace, tmp_path):
+    """An edited table is refused in one line; with --force it is written again."""
+    table = tmp_path / "out" / "findings.csv"
+    asked = ("inspect", workspace.path, "--only", "quality", "--to", table.parent)
+    assert run(*asked).exit_code == 0
+    table.write_text(table.read_text() + "mine\n")
+    assert "is not what boda inspect wrote; give --force" in one_line(run(*asked))
+    assert table.read_text().endswith("mine\n")
+    assert run(*asked, "--force").exit_code == 0
+    assert not table.read_text().endswith("mine\n")
+
+
+def test_how_good_the_heads_are_stands_below_the_count(run, tmp_path):
+    """Labels that nothing tells: the heads are hardly right, and both is said, in this order."""
+    rng = np.random.default_rng(0)
+    names = rng.permutation(["cat", "dog"] * 40).tolist()
+    there = synthetic_workspace(tmp_path / "w.boda", {"one": rng.normal(size=(80, 80))}, {"kind": names})
+    lines = run("inspect", there.path, "--labels", "kind", "--only", "labels").stdout.splitlines()
+    said = [line.removeprefix("label errors: ") for line in lines if line.startswith("label errors: ")]
+    assert [line.split()[:3] for line in said] == [["the", "heads", "are"], ["mind:", "they", "disagree"]]

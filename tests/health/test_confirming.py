@@ -8,8 +8,8 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from boda.health import confirming
-from boda.health.confirming import Proposals, confirmed
-from boda.health.cuts import SAME, best_correlation
+from boda.health.confirming import Proposals, confirmed, upheld
+from boda.health.cuts import BACKED, HASHED, SAME, best_correlation
 from boda.health.likeness import Likeness
 from boda.health.near_duplicates import near_duplicates
 
@@ -107,3 +107,16 @@ def test_one_and_two_rows(n):
         proposals(FEATURES[:n], np.array(pairs, np.int64).reshape(-1, 2)), lambda pairs: np.full(len(pairs), 0.95)
     )
     assert found.same.tolist() == [True] * len(pairs)
+
+
+def test_pairs_of_hashes_stay_unless_pixels_deny_them():
+    """At the threshold and where nobody could look they are one picture, below it none."""
+    pairs = np.array([[0, 1], [2, 3], [4, 5]])
+    alone = np.zeros(3, bool)
+    found = upheld(pairs, alone, lambda _: np.array([HASHED, HASHED - 0.01, np.nan]))
+    assert (found.same.tolist(), found.blind) == ([True, False, True], 1)
+    found = upheld(pairs, ~alone, lambda _: np.array([BACKED, BACKED - 0.01, np.nan]))
+    assert found.same.tolist() == [True, False, True]
+    nobody = upheld(pairs, alone, None)
+    assert (nobody.same.all(), nobody.blind) == (True, 3)
+    assert len(upheld(pairs[:0], alone[:0], None).pairs) == 0

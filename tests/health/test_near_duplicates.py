@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from boda.errors import Refused
+from boda.health.cuts import BACKED, HASHED
 from boda.health.hash_pairs import pairs_within
 from boda.health.likeness import Likeness
 from boda.health.near_duplicates import near_duplicates
@@ -85,12 +86,54 @@ def test_each_evidence_is_named():
     assert by_hash.likeness == pytest.approx(0, abs=0.4)
     assert weak.distance == 14
     assert 0.75 <= weak.likeness < 0.9
-    assert (by_hash.correlation, weak.correlation) == (None, 0.97)
+    assert (by_hash.correlation, weak.correlation) == (0.97, 0.97)
     assert found.look_alikes == ()
     doubted = look(hashes, features, same=set())
-    assert told(doubted) == [(0, 1, "hash"), (4, 5, "both")]
-    assert alike(doubted) == [(2, 3, None), (6, 7, None)]
-    assert doubted.look_alikes[0].copies[0].correlation == 0.2
+    assert told(doubted) == []
+    assert alike(doubted) == [(0, 1, None), (2, 3, None), (4, 5, None), (6, 7, None)]
+    assert [one.copies[0].correlation for one in doubted.look_alikes] == [0.2] * 4
+
+
+def near_hash(value, features=FEATURES):
+    """What is found where two rows have hashes 6 bits apart and pixels that correlate so."""
+    hashes = WILD.copy()
+    hashes[1] = turned(hashes[0], 6)
+    mirror = RNG.integers(2**64, size=48, dtype=np.uint64)
+    perceived = Perceived(hashes, mirror, np.zeros(48, bool))
+    correlated = None if value is None else lambda pairs: np.where((pairs == [0, 1]).all(axis=1), value, 0.2)
+    return near_duplicates(
+        perceived, np.arange(48), features, np.arange(48), rng=np.random.default_rng(1), correlated=correlated
+    )
+
+
+@pytest.mark.parametrize("features", [FEATURES, None])
+def test_pixels_deny_what_a_hash_tells(features):
+    """Two planes in the sky, whose hashes are near, are look-alikes, with features and without; one picture is one."""
+    found = near_hash(HASHED - 0.01, features)
+    assert (told(found), alike(found)) == ([], [(0, 1, None)])
+    (copy,) = found.look_alikes[0].copies
+    assert (copy.distance, copy.correlation) == (6, HASHED - 0.01)
+    found = near_hash(HASHED, features)
+    assert (told(found), alike(found)) == ([(0, 1, "hash")], [])
+    assert found.groups[0].copies[0].correlation == HASHED
+
+
+def test_where_features_agree_less_of_the_pixels_is_enough():
+    """A stereo pair: what a hash and features tell is denied by pixels that are further apart only."""
+    features = FEATURES.copy()
+    features[1] = features[0]
+    assert told(near_hash(BACKED, features)) == [(0, 1, "both")]
+    found = near_hash(BACKED - 0.01, features)
+    assert (told(found), alike(found)) == ([], [(0, 1, None)])
+
+
+@pytest.mark.parametrize("value", [np.nan, None])
+def test_a_hash_alone_tells_where_nobody_can_look(value):
+    """The pair stays, and it is said that no pixels were compared."""
+    found = near_hash(value)
+    assert told(found) == [(0, 1, "hash")]
+    assert found.groups[0].copies[0].correlation is None
+    assert "the pixels of 1 pair could not be compared: the hash alone tells these" in found.notes
 
 
 def test_a_mirror_image_is_found_by_its_hash():
@@ -98,7 +141,7 @@ def test_a_mirror_image_is_found_by_its_hash():
     mirrored = RNG.integers(2**64, size=48, dtype=np.uint64)
     hashes = WILD.copy()
     hashes[10] = mirrored[20]
-    (group,) = look(hashes, None, mirrored=mirrored).groups
+    (group,) = look(hashes, None, mirrored=mirrored, same={(10, 20)}).groups
     assert (group.middle, group.copies[0].row, group.copies[0].mirrored) == (10, 20, True)
 
 
@@ -144,7 +187,7 @@ def test_flat_pictures_are_not_one_group():
     hashes, flat = WILD.copy(), np.zeros(48, bool)
     hashes[:15], flat[:15] = 0, True
     found = look(hashes, FEATURES, flat=flat)
-    assert found.groups == ()
+    assert found.groups == found.look_alikes == ()
     assert "15 flat pictures have no hash" in found.notes
 
 
@@ -170,7 +213,7 @@ def test_images_without_features_or_pixels_are_told_by_the_other():
     index[0] = -1
     hashed = np.setdiff1d(np.arange(48), [3])
     perceived = Perceived(hashes[hashed], RNG.integers(2**64, size=47, dtype=np.uint64), np.zeros(47, bool))
-    found = near_duplicates(perceived, hashed, features, index, rng=RNG, correlated=pixels({(2, 3)}))
+    found = near_duplicates(perceived, hashed, features, index, rng=RNG, correlated=pixels({(0, 1), (2, 3)}))
     assert told(found) == [(0, 1, "hash"), (2, 3, "features")]
     assert (found.groups[0].copies[0].likeness, found.groups[1].copies[0].distance) == (None, None)
 
@@ -179,7 +222,7 @@ def test_numbers_join_rows_of_one_group():
     """Rows of one group have one number, others one of their own."""
     hashes = WILD.copy()
     hashes[[7, 9]] = hashes[3]
-    numbers = look(hashes, None).numbers(48)
+    numbers = look(hashes, None, same={(3, 7), (3, 9), (7, 9)}).numbers(48)
     assert numbers[3] == numbers[7] == numbers[9]
     assert len(set(numbers.tolist())) == 46
 

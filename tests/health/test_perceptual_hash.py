@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
+from scipy.stats import norm
 
 from boda.errors import Refused
 from boda.health.hash_pairs import _alike, _all, pairs_within, reach_among
@@ -105,3 +106,16 @@ def test_the_reach_is_less_where_strangers_are_alike():
     tame = of(rng.integers(2**10, size=500).astype(np.uint64))
     assert reach_among(tame, rng=rng).alone == -1
     assert reach_among(of(np.zeros(1, np.uint64)), rng=rng).alone == -1
+
+
+def test_the_reach_counts_mirrored_pairs_too():
+    """The way in which strangers are nearer decides; by a normal distribution of twice as many comparisons as pairs."""
+    rng = np.random.default_rng(0)
+    hashes = rng.integers(2**32, size=500, dtype=np.uint64)
+    further = hashes ^ np.uint64(0xFF << 32)
+    flat = np.zeros(500, bool)
+    reaches = [reach_among(Perceived(hashes, mirrored, flat), rng=rng) for mirrored in (hashes, further)]
+    reaches.append(reach_among(Perceived(hashes ^ further[0], further, flat), rng=rng))
+    for reach in reaches:
+        assert (reach.mean, reach.spread) == pytest.approx((16, np.sqrt(8)), abs=0.05)
+        assert reach.alone == np.floor(reach.mean + norm.ppf(1 / (500 * 499)) * reach.spread)

@@ -108,7 +108,7 @@ def test_the_folder_has_a_table_a_record_sheets_and_a_page(there, tmp_path):
     assert table.num_rows == sum(len(one.images) for one in found.findings)
     assert table.column_names[:5] == ["finding", "group", "key", "score", "reason"]
     record = json.loads((folder / "findings.json").read_text())
-    assert {name: value for name, value in record.items() if name not in {"made_by", "files"}} == found.as_json()
+    assert record == found.as_json()
     page = (folder / "findings.html").read_text()
     assert page.count("<img") >= 10
     assert 'src="http' not in page
@@ -118,14 +118,13 @@ def test_the_folder_has_a_table_a_record_sheets_and_a_page(there, tmp_path):
     assert "near-duplicates.png" not in {one.name for one in folder.iterdir()}
 
 
-def test_a_folder_with_other_things_is_left_alone(there, tmp_path):
-    """Only force writes beside them; a file, or a folder in no folder, is none."""
+def test_things_of_others_in_the_folder_are_left_alone(there, tmp_path):
+    """What no inspection writes stays beside it, a sheet that is not ours with it; a file, or no folder, is none."""
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "notes.txt").write_text("mine")
-    with pytest.raises(Refused, match=r"notes\.txt.*--force"):
-        boda.inspect(there, only=("quality",), to=tmp_path / "mine")
-    boda.inspect(there, only=("quality",), to=tmp_path / "mine", force=True)
-    assert (tmp_path / "mine" / "notes.txt").read_text() == "mine"
+    for name in ("notes.txt", "outliers.png"):
+        (tmp_path / "mine" / name).write_text("mine")
+    boda.inspect(there, only=("quality",), to=tmp_path / "mine")
+    assert [(tmp_path / "mine" / name).read_text() for name in ("notes.txt", "outliers.png")] == ["mine", "mine"]
     assert (tmp_path / "mine" / "findings.html").is_file()
     with pytest.raises(NotFound, match="no such folder"):
         boda.inspect(there, to=tmp_path / "nowhere" / "out")
@@ -135,15 +134,51 @@ def test_a_folder_with_other_things_is_left_alone(there, tmp_path):
         boda.inspect(there, to=there, force=True)
 
 
+@pytest.mark.parametrize("name", ["findings.csv", "findings.html", "findings.json", "blurred.png"])
+def test_what_was_changed_by_hand_is_not_written_over(there, tmp_path, monkeypatch, name):
+    """An edited table, a picture of one's own in place of a sheet: refused before anything is computed, but by force."""
+    from boda.pipelines import inspect as inspecting
+
+    folder = boda.inspect(there, only=("quality",)).folder
+    (folder / name).write_text("mine")
+    with monkeypatch.context() as patch:
+        patch.setattr(inspecting, "collect", None)
+        with pytest.raises(Refused, match=rf"{name}: is there already, and is not what boda inspect wrote.*--force"):
+            boda.inspect(there, only=("quality",))
+    assert (folder / name).read_text() == "mine"
+    boda.inspect(there, only=("quality",), force=True)
+    assert (folder / name).read_bytes() != b"mine"
+
+
+def test_a_sheet_of_ones_own_stays_where_its_check_is_not_made(there):
+    """Sheets of the past go only as they were written; an inspection that does not write it leaves a changed one."""
+    folder = boda.inspect(there, only=("quality",)).folder
+    (folder / "blurred.png").write_text("mine")
+    assert (folder / "dark.png").is_file()
+    boda.inspect(there, only=("outliers",))
+    assert (folder / "blurred.png").read_text() == "mine"
+    assert {one.name for one in folder.glob("*.png")} <= {"blurred.png", "outliers.png"}
+
+
+def test_a_refusal_leaves_no_folder(there, tmp_path):
+    """Neither beside the workspace nor where it was asked for."""
+    for asked in ({"labels": "hue"}, {"only": ("looks",)}, {"labels": "hue", "to": tmp_path / "out"}):
+        with pytest.raises((Refused, NotFound)):
+            boda.inspect(there, **asked)
+    assert not (tmp_path / "photos-inspect").exists() and not (tmp_path / "out").exists()
+
+
 def test_what_was_stopped_is_done_again(there, tmp_path, monkeypatch):
     """Sheets of an inspection that did not come to its end are no other's things, nor is a file that was being written."""
-    from boda.pipelines.health import writing
+    from boda.pipelines import output_folder
 
-    def stopped(*_, **__):
-        raise KeyboardInterrupt
+    def stopped(place, write, whole=output_folder.write_whole):
+        if place.name == "findings.html":
+            raise KeyboardInterrupt
+        whole(place, write)
 
     with monkeypatch.context() as patch:
-        patch.setattr(writing, "write_table", stopped)
+        patch.setattr(output_folder, "write_whole", stopped)
         with pytest.raises(KeyboardInterrupt):
             boda.inspect(there)
     folder = tmp_path / "photos-inspect"
@@ -215,7 +250,7 @@ def test_facts_of_other_bytes_are_not_taken(there, planted, tmp_path):
     found = boda.inspect(workspace, only=("quality",))
     assert "plain 05.png" not in keys(found, "blurred")
     notes = " ".join(found.finding("blurred").notes)
-    assert "1 files have changed since they were embedded" in notes
+    assert "1 file has changed since it was embedded" in notes
     assert "1 image could not be looked at" in notes
     page = found.page.read_text("utf-8")
     assert "No such file" in notes and all(note[1:] in page for note in found.finding("blurred").notes)
@@ -246,7 +281,7 @@ def test_few_images_and_none(tmp_path, planted):
     shutil.copy(planted / "photos" / "plain 00.png", tmp_path / "photos")
     workspace = boda.embed(tmp_path / "photos", encoders="handmade:hog-colour", to=tmp_path / "one.boda")
     found = boda.inspect(workspace)
-    assert "1 images are too few" in found.skipped["outliers"]
+    assert "1 image is too few" in found.skipped["outliers"]
     assert not any(one.images for one in found.findings)
     with pytest.raises(Refused, match="too few"):
         boda.inspect(workspace, only=("outliers",))

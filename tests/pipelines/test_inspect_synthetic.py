@@ -5,6 +5,7 @@ import pytest
 
 import boda
 from boda.errors import Refused
+from boda.evaluation.proportion import share_of
 from boda.pipelines.health.mislabelled import held_out
 from synthetic import synthetic_workspace
 
@@ -56,7 +57,42 @@ def test_classes_that_no_head_has_learned_are_not_judged(tmp_path):
     (errors,) = boda.inspect(workspace, labels="kind", only=("labels",)).findings
     assert "00005.png" not in {one.key for one in errors.images}
     assert errors.judged == 149
-    assert errors.notes == ("1 image of a class that is in one fold only: not judged, since no head had learned them",)
+    assert "1 image of a class that is in one fold only: not judged, since no head had learned them" in errors.notes
+
+
+def test_label_errors_come_with_how_good_the_heads_are(tmp_path):
+    """The share of images that heads which had not seen them call as labelled, with an interval: wherever the count is."""
+    features, names = three_kinds()
+    names[3] = "owl"
+    workspace = synthetic_workspace(tmp_path / "w.boda", {"one": features}, {"kind": names})
+    (errors,) = (found := boda.inspect(workspace, labels="kind", only=("labels",))).findings
+    held = held_out(workspace, "kind", [workspace.recipe()])
+    right = share_of(held.probabilities.argmax(axis=1) == held.labels, groups=held.material.groups)
+    assert errors.accuracy.right == right
+    assert errors.as_json()["accuracy"] == right.as_json() | {"most_common": 51 / 150}
+    said = "right for 98 % (95 to 99 %)"
+    assert errors.notes[1:] == ()
+    assert errors.notes[0].startswith(f"the heads are {said} of the images that they had not seen, as labelled; ")
+    assert errors.notes[0].endswith("the most common label alone would be for 34 %")
+    (kept,) = workspace.results("inspection")
+    assert kept.summary["found"] == f"{len(errors.images)} label errors by heads {said}"
+    assert found.page.read_text("utf-8").count(said) == 2
+
+
+def test_heads_that_are_often_wrong_are_said_to_be(tmp_path):
+    """Where they disagree with half of the labels, four fifths of that are their own mistakes, were a tenth wrong."""
+    features, names = three_kinds(300)
+    rng = np.random.default_rng(2)
+    noisy = features + 6 * rng.normal(size=features.shape)
+    workspace = synthetic_workspace(tmp_path / "w.boda", {"one": noisy}, {"kind": names})
+    (errors,) = boda.inspect(workspace, labels="kind", only=("labels",)).findings
+    apart = 1 - errors.accuracy.right.value
+    assert apart > 0.3
+    assert (
+        f"mind: they disagree with {100 * apart:.0f} % of the labels; even if every tenth label were wrong, at least "
+        f"{100 * (1 - 0.1 / apart):.0f} of 100 of these would be their own mistakes, so most of what is listed may be "
+        "right"
+    ) == errors.notes[1]
 
 
 def test_narrow_features_tell_no_copies_and_that_is_said(tmp_path):
@@ -88,10 +124,11 @@ def test_without_pixels_features_tell_look_alikes_and_no_copies(tmp_path):
     assert found.finding("near duplicates").images == ()
     first, second = (one for one in found.finding("look-alikes").images if one.key in {"00005.png", "00040.png"})
     assert second.details["of"] == first.key
-    assert second.reason == "likeness 1.000; pixels not looked at"
+    assert second.reason == "likeness 1.000; pixels not compared"
     assert (found.folder / "look-alikes.png").is_file()
     assert len(np.unique(found.copies)) == 60
-    assert "1 pair that features call alike could not be looked at" in " ".join(found.finding("near duplicates").notes)
+    notes = " ".join(found.finding("near duplicates").notes)
+    assert "the pixels of 1 pair that features call alike could not be compared" in notes
 
 
 def test_few_pictures_copied_often_are_too_few_to_judge_labels(tmp_path):

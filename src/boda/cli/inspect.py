@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from boda.cli.options import PATH, spoken, workspace_argument
+from boda.cli.options import PATH, force_option, spoken, workspace_argument
 from boda.cli.show import Said, Show, Table
 from boda.counted import counted
 
@@ -35,7 +35,7 @@ def _listed(context: click.Context, parameter: click.Parameter, value: str | Non
 @click.option("--only", metavar="CHECKS", callback=_listed, help=f"Some of {','.join(_CHECKS)}. [default: all]")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of folds and samples.")
 @click.option("--to", type=PATH, metavar="DIR", help="Table, sheets and page. [default: NAME-inspect/ beside W]")
-@click.option("--force", is_flag=True, help="Write into a folder that holds other things.")
+@force_option
 @spoken
 @click.pass_obj
 def inspect(show: Show, /, workspace: str, **options: Any) -> None:
@@ -63,7 +63,7 @@ def _say(found: "Inspection") -> Iterator[Said]:
             for one in found.findings
         ],
     )
-    notes = {note: finding.name for finding in reversed(found.findings) for note in finding.notes}
+    notes = {note: finding.name for finding in reversed(found.findings) for note in reversed(finding.notes)}
     for note, name in reversed(notes.items()):
         yield f"{name}: {note}"
     for name, why in found.skipped.items():

@@ -1,8 +1,10 @@
-"""Which of the pairs that features propose show one picture: their pixels decide, beside those of their look-alikes.
+"""Which of the pairs that hashes tell or features propose show one picture: their pixels decide.
 
 Two zeros that somebody wrote have features as alike as those of a picture and its cut, and they correlate as well. What
 tells them is that there are more such zeros: so two files are one picture where their pixels correlate by `SAME` and
-more, and clearly more than either correlates with its next look-alikes.
+more, and clearly more than either correlates with its next look-alikes. Hashes have been compared with those of
+strangers before: of their pairs the pixels must correlate by `HASHED`, or by `BACKED` where features are alike, and
+where nobody can look, they stay.
 """
 
 from collections.abc import Callable
@@ -12,7 +14,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from boda.health.cuts import SAME
+from boda.health.cuts import BACKED, HASHED, SAME
 from boda.health.likeness import Likeness
 from boda.health.standing_out import MOST, OTHER
 from boda.neighbours.exact import nearest
@@ -44,12 +46,29 @@ class Confirmed:
     """(q,); NaN where nobody could look."""
     same: npt.NDArray[np.bool_]
     """(q,) whether the two are one picture."""
-    left: int
+    left: int = 0
     """Proposals that were not looked at."""
 
+    @property
+    def blind(self) -> int:
+        """How many of the pairs could not be compared."""
+        return int(np.isnan(self.correlations).sum())
 
-NOTHING = Confirmed(np.zeros((0, 2), np.int64), np.zeros(0), np.zeros(0, bool), 0)
+
+NOTHING = Confirmed(np.zeros((0, 2), np.int64), np.zeros(0), np.zeros(0, bool))
 """Where nobody looks."""
+
+
+def upheld(pairs: Rows, backed: npt.NDArray[np.bool_], correlated: Correlated | None) -> Confirmed:
+    """Look at pairs that hashes tell: they are one picture unless they correlate by less than `HASHED`, or `BACKED`.
+
+    Args:
+        pairs: (p, 2)
+        backed: (p,) whether features are alike, too.
+        correlated: None: nobody can look.
+    """
+    values = np.full(len(pairs), np.nan) if correlated is None or not len(pairs) else correlated(pairs)
+    return Confirmed(pairs, values, ~(values < np.where(backed, BACKED, HASHED)))
 
 
 @dataclass(frozen=True, eq=False)

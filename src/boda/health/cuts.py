@@ -8,6 +8,7 @@ pixels of the other.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,18 @@ SIDE = 64
 """Long side of the pictures that are compared, in pixels."""
 SAME = 0.92
 """Correlation of a picture with the place that it is cut out of."""
+HASHED = 0.94
+"""Correlation of two pictures with near hashes that are one. Of 10,000 small ones (CIFAR-10) five such pairs were
+different pictures, at most 0.928; of 29 that were one all but one had 0.946 and more."""
+BACKED = 0.85
+"""The same where features are alike, too: pictures turned by three degrees had 0.90 and more, a stereo pair 0.89."""
+ENOUGH = 0.99
+"""Correlation of one whole with the other above which no smaller size is tried: it takes a tenth of the time."""
 
 _SMALLEST, _STEP = 0.4, 0.96  # share of the long side that a cut may have; of one size to the next
 _FEWEST = 8  # pixels a side of a part that can be told from any other
 _SOFT = 1.0  # pixels
+_NOWHERE = -1.0  # where the part lies on nothing that has detail
 
 Grey = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
@@ -33,17 +42,20 @@ def best_correlation(one: Grey, two: Grey) -> float:
     """The highest correlation of either picture, as it is or mirrored, with a part of the other.
 
     Args:
-        one: (h, w) grey, 0..255, its long side `SIDE`.
+        one: (h, w) grey, 0..255, its long side `SIDE`, or less where there are no more pixels.
         two: (h, w), alike.
 
     Returns:
-        -1..1; -1 where neither has detail.
+        -1..1; NaN where neither has detail, or both are too small or too narrow to be told from any other.
     """
-    found = [-1.0]
-    for part, whole in ((one, two), (two, one)):
-        there, straight = _Whole(whole), list(_sizes(part))
-        found += [*there.fits(straight), *there.fits([small[:, ::-1] for small in straight])]
-    return max(found)
+    found = [_NOWHERE]
+    ways = [(_Whole(whole), _sizes(part)) for part, whole in ((one, two), (two, one))]
+    for there, sizes in ways:
+        found += there.fits_either_way(list(islice(sizes, 1)))
+    if max(found) < ENOUGH:
+        for there, sizes in ways:
+            found += there.fits_either_way(list(sizes))
+    return max(found) if max(found) > _NOWHERE else float("nan")
 
 
 def correlations(part: Grey, whole: Grey) -> list[float]:
@@ -66,6 +78,10 @@ class _Whole:
         self._sums, self._squares = _running(self._values), _running(np.square(self._values))
         self._spreads: dict[tuple[int, ...], Floats] = {}
 
+    def fits_either_way(self, parts: Sequence[Floats]) -> list[float]:
+        """The best correlation of each part that fits in, as it is and mirrored."""
+        return [*self.fits(parts), *self.fits([part[:, ::-1] for part in parts])]
+
     def fits(self, parts: Sequence[Floats]) -> list[float]:
         """The best correlation of each part that fits in.
 
@@ -86,7 +102,7 @@ class _Whole:
         lengths = np.sqrt(np.maximum(spread, 0) * float(np.square(part).sum()))
         here = product[: spread.shape[0], : spread.shape[1]]
         told = spread > part.size * FLAT**2
-        return float(np.divide(here, lengths, out=np.full(spread.shape, -1.0), where=told).max().clip(-1, 1))
+        return float(np.divide(here, lengths, out=np.full(spread.shape, _NOWHERE), where=told).max().clip(-1, 1))
 
     def _spread(self, shape: tuple[int, ...]) -> Floats:
         """The sum of squares about the mean of every box of this shape."""

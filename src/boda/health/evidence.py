@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -31,7 +32,7 @@ class Copy:
     likeness: float | None
     """To the features of the middle; None where one of them has none, or features were not looked at."""
     correlation: float | None
-    """Of the pixels, where one is found best in the other; None where nobody looked."""
+    """Of the pixels, where one is found best in the other; None where they were not, or cannot be compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Told:
     reach: Reach | None
     by_features: Rows
     """(p, 2) pairs that features tell, if pixels confirm them."""
-    looked: Confirmed
+    looked: Sequence[Confirmed]
     """What pixels said."""
 
     def groups(self, found: Sequence[Star], *, confirmed: bool = True) -> tuple[Group, ...]:
@@ -79,8 +80,8 @@ class Told:
         return tuple(Group(star.middle, tuple(next(copies) for _ in star.members)) for star in found)
 
     def _correlation(self, pairs: Rows) -> npt.NDArray[np.float64]:
-        said = zip(np.sort(self.looked.pairs, axis=1).tolist(), self.looked.correlations.tolist(), strict=True)
-        known = {(one, two): value for (one, two), value in said}
+        said = [zip(np.sort(one.pairs, axis=1).tolist(), one.correlations.tolist(), strict=True) for one in self.looked]
+        known = {(one, two): value for (one, two), value in chain.from_iterable(said)}
         return np.array([known.get((one, two), np.nan) for one, two in np.sort(pairs, axis=1).tolist()], np.float64)
 
 

@@ -1,11 +1,11 @@
-"""Near duplicates: one picture in several files, a little changed. Told by perceptual hash, or by features and pixels.
+"""Near duplicates: one picture in several files, a little changed. Told by perceptual hash or features, and by pixels.
 
 Hashes know a picture that was compressed, shrunk, brightened or mirrored, hardly one that was cut. Features know a cut
 one too, by a likeness of 0.9, or by one that stands out among the neighbours of both; or by 0.75 where hashes are near,
-if not near enough alone. But what features call alike may be two zeros that somebody wrote: so all of that are
-proposals, and pixels decide (`confirming`). What they do not confirm is listed as look-alikes. All of it is relative to
-the collection: likeness is taken from the mean of all features, and hashes and pixels must be nearer where strangers
-have similar ones. What was measured is in `recipes/duplicates.md`.
+if not near enough alone. But what features call alike may be two zeros that somebody wrote, and two planes in the sky
+may have one hash: so all of that are proposals, and pixels decide (`confirming`). What they do not confirm is listed as
+look-alikes. All of it is relative to the collection: likeness is taken from the mean of all features, and hashes and
+pixels must be nearer where strangers have similar ones. What was measured is in `recipes/duplicates.md`.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from boda.counted import counted
 from boda.errors import Refused
 from boda.evaluation.copies import LIKENESS, LIMIT
 from boda.evaluation.groups import join
-from boda.health.confirming import NOTHING, Confirmed, Correlated, Proposals, confirmed
+from boda.health.confirming import NOTHING, Confirmed, Correlated, Proposals, confirmed, upheld
 from boda.health.evidence import Group, Told, bits_between, likeness_of
 from boda.health.hash_pairs import Reach, pairs_within, reach_among
 from boda.health.likeness import Likeness
@@ -45,7 +45,7 @@ class NearDuplicates:
     groups: tuple[Group, ...]
     """In the order of their middles; a row is in one at most."""
     look_alikes: tuple[Group, ...]
-    """Alike by their features and not confirmed by their pixels: in order, a row in one at most."""
+    """Alike by hash or features, and not confirmed by their pixels: in order, a row in one at most."""
     reach: Reach | None
     """Bits that hashes may be apart; None where hashes were not used."""
     likeness: float | None
@@ -77,7 +77,8 @@ def near_duplicates(
         index: (n,); row i is `features[index[i]]`; -1 where it has none.
         rng: draws the pairs of strangers.
         likeness: the least cosine of centred features by which two rows are alike.
-        correlated: looks at the pixels of pairs of rows. None: nobody can, so that features tell look-alikes only.
+        correlated: looks at the pixels of pairs of rows. None: nobody can, so that hashes tell copies alone, and
+            features look-alikes only.
 
     Raises:
         Refused: there is neither, or a feature is not finite.
@@ -87,13 +88,20 @@ def near_duplicates(
     n = len(index)
     alike, by_features, notes = _by_features(features, index, likeness)
     reach, by_hash, nearly, more = _by_hash(perceived, hashed, alike, index, rng)
-    close = _without(np.unique(np.concatenate([by_features, nearly]), axis=0), by_hash, n)
-    looked, unseen = _looked_at(alike, index, close, by_hash, correlated, rng)
+    backed = likeness_of(by_hash, alike, index) >= ALIKE
+    hashes = upheld(by_hash, backed, correlated)
+    if hashes.blind:
+        alone = counted(hashes.blind, "pair")
+        more = [*more, f"the pixels of {alone} could not be compared: the hash alone tells these"]
+    known, denied = by_hash[hashes.same], by_hash[~hashes.same]
+    close = _without(np.unique(np.concatenate([by_features, nearly]), axis=0), known, n)
+    looked, unseen = _looked_at(alike, index, close, known, correlated, rng)
     same = np.sort(looked.pairs[looked.same], axis=1)
-    of_features = np.concatenate([by_features, _without(same, nearly, n)])
-    found = Told(perceived, hashed, alike, index, reach, of_features, looked)
-    groups = found.groups(stars(n, np.unique(np.concatenate([by_hash, same]), axis=0)))
-    middles, rest = _middles(groups, n), _without(close, same, n)
+    of_features = np.concatenate([by_features, by_hash[backed], _without(same, nearly, n)])
+    found = Told(perceived, hashed, alike, index, reach, of_features, (hashes, looked))
+    groups = found.groups(stars(n, np.unique(np.concatenate([known, same]), axis=0)))
+    middles = _middles(groups, n)
+    rest = _without(np.unique(np.concatenate([close, denied]), axis=0), same, n)
     rest = rest[middles[rest[:, 0]] != middles[rest[:, 1]]]
     look_alikes = found.groups(stars(n, rest), confirmed=False)
     told = likeness if alike is not None else None
@@ -129,7 +137,8 @@ def _by_hash(
         return None, _NONE, _NONE, []
     reach = reach_among(perceived, rng=rng)
     told = np.flatnonzero(~perceived.flat)
-    notes = [f"{len(hashed) - len(told):,} flat pictures have no hash"] if len(told) < len(hashed) else []
+    flat = counted(len(hashed) - len(told), "flat picture has", "flat pictures have")
+    notes = [f"{flat} no hash"] if len(told) < len(hashed) else []
     if reach.with_features < 0:
         few = f"hashes were not used: those of strangers differ in {reach.mean:.1f} ± {reach.spread:.1f} bits only"
         return None, _NONE, _NONE, [*notes, few] if len(told) > 1 else notes
@@ -172,8 +181,8 @@ def _looked_at(
     if found.left:
         left = counted(found.left, "pair that features call alike was", "pairs that features call alike were")
         notes.append(f"{left} not looked at, standing out less than the {len(found.pairs):,} that were")
-    if blind := int(np.isnan(found.correlations).sum()):
-        notes.append(f"{counted(blind, 'pair')} that features call alike could not be looked at")
+    if found.blind:
+        notes.append(f"the pixels of {counted(found.blind, 'pair')} that features call alike could not be compared")
     return Confirmed(rows[found.pairs], found.correlations, found.same, found.left), notes
 
 

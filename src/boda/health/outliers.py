@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from boda.arrays import StoredFeatures
+from boda.counted import counted
 from boda.errors import Refused
 from boda.neighbours.exact import nearest
 
@@ -78,7 +79,7 @@ def outliers(features: StoredFeatures, index: Rows, *, k: int = NEIGHBOURS, rng:
     """
     n = len(index)
     if n < FEWEST:
-        raise Refused(f"{n} images are too few to call one of them unusual: at least {FEWEST}")
+        raise Refused(f"{counted(n, 'image is', 'images are')} too few to call one of them unusual: at least {FEWEST}")
     part = np.arange(n) if n <= REFERENCE else np.sort(rng.choice(n, REFERENCE, replace=False))
     reference = np.asarray(features[index[part]], np.float32)
     itself = np.full(n, -1)

@@ -104,11 +104,12 @@ def inspect(
             all, and what cannot be looked for is said.
         to: a folder for table, JSON, sheets and page; by default NAME-inspect/ beside the workspace.
         seed: of folds, and of what is drawn.
-        force: write into a folder that holds other things.
+        force: write over files in that folder that this did not write, or that were changed since.
 
     Raises:
         NotFound: no such column or features.
-        Refused: no image was read yet, no such check, or a check that was asked for cannot be made.
+        Refused: no image was read yet, no such check, a check that was asked for cannot be made, or a file in the
+            folder is not as this wrote it; the last is told before anything is computed.
         Busy: the workspace is being written; told before anything is computed.
         DecoderBroken: decoders die on everything here.
     """
@@ -116,7 +117,7 @@ def inspect(
     there = opened(workspace)
     wanted = _checks(only, labels)
     recipes = _recipes(there, recipe)
-    folder = folder_for(there, to, force=force)
+    folder = folder_for(there, wanted, to, force=force)
     keep = there.read_only is None
     if keep:
         with there.write():
@@ -132,7 +133,7 @@ def inspect(
         made.copies,
         recipes,
         made.decoded,
-        folder,
+        folder.path,
     )
     if keep:
         _keep(there, collection, found, wanted)
@@ -233,6 +234,6 @@ def _keep(workspace: Workspace, collection: Collection, found: Inspection, wante
             files = {"findings.json": json.dumps(record, allow_nan=False).encode()}
             if check == NAME:
                 files[FILE] = copies_file(collection, found.copies)
-            told = ", ".join(f"{len(one.images):,} {one.name}" for one in findings if one.images)
+            told = ", ".join(f"{len(one.images):,} {one.called}" for one in findings if one.images)
             summary = {"images": len(found.keys), "found": told or "nothing"}
             writer.put_result(KIND, check, files, summary=summary)

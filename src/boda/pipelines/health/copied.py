@@ -1,4 +1,4 @@
-"""Copies in a collection: equal files, pictures that are nearly the same, and those that only look so to features."""
+"""Copies in a collection: equal files, pictures that are nearly the same, and those that only look so at first."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,7 +9,7 @@ from PIL import Image
 from boda.arrays import Pixels
 from boda.errors import Refused
 from boda.evaluation.groups import join
-from boda.health.cuts import SAME, SIDE, best_correlation
+from boda.health.cuts import BACKED, HASHED, SAME, SIDE, best_correlation
 from boda.health.evidence import Copy, Evidence, Group
 from boda.health.near_duplicates import ALIKE, NearDuplicates, Rows, near_duplicates
 from boda.health.perceptual_hash import FLAT
@@ -45,7 +45,7 @@ def exact_duplicates(collection: Collection) -> Finding:
 def near_copies(collection: Collection, measured: Measured | None, *, seed: int) -> tuple[list[Finding], Rows]:
     """Distinct files that show nearly the same picture; and (n,) groups of all rows, equal files and near copies.
 
-    The first finding is of near duplicates; the second, where features were used, of what they alone call alike.
+    The first finding is of near duplicates; the second of what looks so by hash or features, and not by its pixels.
 
     Raises:
         Refused: there are neither pixels nor features, none that could tell copies, or a feature is not finite.
@@ -55,15 +55,19 @@ def near_copies(collection: Collection, measured: Measured | None, *, seed: int)
     if found.reach is None and found.likeness is None:
         raise Refused(f"near duplicates were not looked for: {'; '.join(found.notes) or 'there are no pixels'}")
     notes = (*(measured.notes if measured is not None else ()), *found.notes)
-    told = "each is near the first of its group: " + " or ".join(_told(found))
-    findings = [_finding("near duplicates", collection, rows, found.groups, told, notes)]
-    if found.likeness is not None:
-        told = (
-            f"each is alike the first of its group by features (likeness {found.likeness:g}, or {ALIKE:g} where hashes "
-            "are near), and the pixels do not confirm that they are one picture: no copies"
-        )
-        findings.append(_finding("look-alikes", collection, rows, found.look_alikes, told, ()))
-    return findings, join(collection.same_file, found.numbers(len(rows))[collection.same_file])
+    told = (
+        f"each is near the first of its group: {' or '.join(_told(found))}; and the pixels confirm it: the one, or its "
+        f"mirror image, is found inside the other with a correlation of {HASHED:g} where the hash tells, {BACKED:g} "
+        f"where features are alike too, and where these alone tell {SAME:g}, clearly more than inside its look-alikes"
+    )
+    unlike = (
+        "each is near the first of its group in one of these ways, and the pixels do not confirm that they are one "
+        "picture: no copies"
+    )
+    return [
+        _finding("near duplicates", collection, rows, found.groups, told, notes),
+        _finding("look-alikes", collection, rows, found.look_alikes, unlike, ()),
+    ], join(collection.same_file, found.numbers(len(rows))[collection.same_file])
 
 
 def _finding(
@@ -135,16 +139,14 @@ def _told(found: NearDuplicates) -> Iterator[str]:
     if reach is not None and reach.alone >= 0:
         yield (
             f"its perceptual hash, or that of its mirror image, differs in at most {reach.alone} of 64 bits (those of "
-            f"any two pictures here: {reach.mean:.1f} ± {reach.spread:.1f}; flat ones, with a deviation below {FLAT:g} "
-            "of 255, have none)"
+            f"any two pictures here in {reach.mean:.1f} ± {reach.spread:.1f}; flat ones, with a deviation below "
+            f"{FLAT:g} of 255, have none)"
         )
     if found.likeness is not None:
         near = f", or at least {ALIKE:g} where at most {reach.with_features} bits differ" if reach is not None else ""
         yield (
             f"its likeness, the cosine of features less the mean of all, is at least {found.likeness:g}{near}, or at "
-            f"least {LEAST:g} and by {GAP:g} more than that of either to its {OTHER}th nearest, and the pixels confirm "
-            f"it: the one, or its mirror image, is found inside the other with a correlation of {SAME:g}, and clearly "
-            "more than inside its look-alikes"
+            f"least {LEAST:g} and by {GAP:g} more than that of either to its {OTHER}th nearest"
         )
 
 
@@ -156,6 +158,6 @@ def _reason(copy: Copy) -> str:
         parts.append(f"likeness {copy.likeness:.3f}")
     if copy.correlation is not None:
         parts.append(f"correlation {copy.correlation:.2f}")
-    elif copy.evidence is None:
-        parts.append("pixels not looked at")
+    else:
+        parts.append("pixels not compared")
     return "; ".join(parts)

@@ -1,10 +1,12 @@
 """A finding: images of a collection that somebody should look at, each with its reason."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from boda.evaluation.plain import as_plain
+from boda.evaluation.proportion import Share
+from boda.health.quality import Fault
 from boda.keys import to_json, to_text
 
 if TYPE_CHECKING:
@@ -12,6 +14,20 @@ if TYPE_CHECKING:
 
 Check: TypeAlias = Literal["duplicates", "outliers", "labels", "quality"]
 CHECKS: tuple[Check, ...] = ("duplicates", "outliers", "labels", "quality")
+
+
+def sheet_of(name: str) -> str:
+    """The file of the sheet of a finding of this name."""
+    return f"{name.replace(' ', '-')}.png"
+
+
+SHEETS: Mapping[Check, tuple[str, ...]] = {
+    "duplicates": tuple(map(sheet_of, ("exact duplicates", "near duplicates", "look-alikes"))),
+    "outliers": (sheet_of("outliers"),),
+    "labels": (sheet_of("label errors"),),
+    "quality": tuple(map(sheet_of, get_args(Fault))),
+}
+"""Every sheet that a check may leave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +45,24 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Accuracy:
+    """How often heads say of images that they had not seen what these are labelled."""
+
+    right: Share
+    most_common: float
+    """How often the most common label alone would be right."""
+
+    @property
+    def said(self) -> str:
+        """In words, with the 90 % interval: `right for 47 % (44 to 51 %)`."""
+        return f"right for {100 * self.right.value:.0f} % ({100 * self.right.low:.0f} to {100 * self.right.high:.0f} %)"
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return self.right.as_json() | {"most_common": self.most_common}
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """Images with the same thing about them."""
 
@@ -42,6 +76,13 @@ class Finding:
     told_by: str
     """How it is told, with its thresholds."""
     notes: tuple[str, ...] = ()
+    accuracy: Accuracy | None = None
+    """Of the heads that tell it; None where no head does."""
+
+    @property
+    def called(self) -> str:
+        """What stands behind its count: the name, never without how good the heads are that tell it."""
+        return self.name if self.accuracy is None else f"{self.name} by heads {self.accuracy.said}"
 
     @property
     def groups(self) -> int:
@@ -57,6 +98,7 @@ class Finding:
             "groups": self.groups or None,
             "judged": self.judged,
             "told_by": self.told_by,
+            "accuracy": None if self.accuracy is None else self.accuracy.as_json(),
             "notes": list(self.notes),
             "images": [_image_json(one) for one in self.images],
         }
@@ -68,22 +110,22 @@ def _image_json(found: Found) -> dict[str, Any]:
     return {name: as_plain(value) if name != "key" else value for name, value in record.items()} | details
 
 
-def batches(findings: Sequence[Finding], schema: "pa.Schema") -> "Iterator[pa.RecordBatch]":
-    """All images of all findings as rows of a table, one batch a finding."""
+def table_of(findings: Sequence[Finding]) -> "pa.Table":
+    """All images of all findings as rows: what is found, and the figures behind it where they apply."""
     import pyarrow as pa
 
-    for finding in findings:
-        rows = [
-            {"finding": finding.name, "group": one.group, "key": to_text(one.key), "score": one.score}
-            | {"reason": one.reason}
-            | {name: to_text(value) if name == "of" else value for name, value in one.details.items()}
-            for one in finding.images
-        ]
-        yield pa.RecordBatch.from_pylist([{name: row.get(name) for name in schema.names} for row in rows], schema)
+    schema = _schema()
+    rows = [
+        {"finding": finding.name, "group": one.group, "key": to_text(one.key), "score": one.score}
+        | {"reason": one.reason}
+        | {name: to_text(value) if name == "of" else value for name, value in one.details.items()}
+        for finding in findings
+        for one in finding.images
+    ]
+    return pa.Table.from_pylist([{name: row.get(name) for name in schema.names} for row in rows], schema)
 
 
-def table_schema() -> "pa.Schema":
-    """Columns of the table of findings: what is found, and the figures behind it where they apply."""
+def _schema() -> "pa.Schema":
     import pyarrow as pa
 
     text, number, whole = pa.string(), pa.float64(), pa.int64()

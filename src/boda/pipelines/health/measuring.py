@@ -148,7 +148,8 @@ def _pass(collection: Collection, source: Source, rows: list[int]) -> tuple[dict
     if unreadable:
         notes.append(f"{counted(len(unreadable), 'image')} could not be looked at, the first: {unreadable[0]}")
     if changed:
-        notes.append(f"{changed:,} files have changed since they were embedded, and were not judged by their pixels")
+        what = counted(changed, "file has changed since it was", "files have changed since they were")
+        notes.append(f"{what} embedded: not judged by pixels")
     return found, notes
 
 

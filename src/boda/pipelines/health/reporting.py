@@ -45,7 +45,12 @@ def report(
     """
     there = [finding for finding in findings if finding.images]
     overview: list[Block] = [
-        Numbers([(number(record["images"]), "images"), *((number(len(one.images)), one.name) for one in there)]),
+        Numbers(
+            [
+                (number(record["images"]), "image" if record["images"] == 1 else "images"),
+                *((number(len(one.images)), one.called) for one in there),
+            ]
+        ),
         Table(
             ("finding", "images", "groups", "looked at"),
             [
