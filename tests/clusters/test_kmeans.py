@@ -236,10 +236,10 @@ def test_near_ties_are_decided_in_float64():
     ("features", "k", "said"),
     [
         (np.ones((5, 2)), 0, "at least 1 cluster"),
-        (np.ones((5, 2)), 2, "2 clusters of 1 different rows: ask for at most 1"),
+        (np.ones((5, 2)), 2, "all rows are equal: there is nothing to group"),
         (np.repeat(np.eye(3), 9, axis=0), 4, "4 clusters of 3 different rows"),
         (np.zeros((0, 2)), 1, "no rows to cluster"),
-        (np.array([[0.0, -0.0], [-0.0, 0.0]]), 2, "1 different rows"),
+        (np.array([[0.0, -0.0], [-0.0, 0.0]]), 2, "all rows are equal"),
         (np.ones(5), 1, "shape"),
         (np.full((5, 2), 1e25) * np.arange(5)[:, None], 2, "too large"),
         (np.full((5, 2), 1e-30) * np.arange(5)[:, None], 2, "too narrow"),
