@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ from boda.pictures.wording import fitted, share
 from boda.pipelines.clusters.examples import Example, pictures_of, sheet
 from boda.pipelines.clusters.examples import Picture as Seen
 from boda.pipelines.clusters.measuring import Found
-from boda.pipelines.file_bytes import as_png
+from boda.pipelines.file_bytes import as_png, table_as_csv
 from boda.workspace.features import FeatureSet
 from boda.workspace.workspace import Workspace
 
@@ -91,7 +90,6 @@ def files_of(workspace: Workspace, features: FeatureSet, report: Report) -> dict
 def _csv(found: Found, keys: Sequence[str]) -> bytes:
     """`key`, `cluster`, `distance`, `margin`, and `class` where there are classes; nothing where there is none."""
     import pyarrow as pa
-    from pyarrow import csv
 
     labels, classes = found.clustering.labels, found.classes
     columns = {
@@ -103,9 +101,7 @@ def _csv(found: Found, keys: Sequence[str]) -> bytes:
     if classes is not None:
         names = np.array([*classes.truth.names, None], object)
         columns["class"] = pa.array(names[classes.truth.codes].tolist(), pa.string())
-    into = BytesIO()
-    csv.write_csv(pa.table(columns), into)
-    return into.getvalue()
+    return table_as_csv(pa.table(columns))
 
 
 def _table_of(found: Found) -> Image.Image | None:

@@ -140,9 +140,7 @@ def _ranked(
     span = whole({number: one.span for number, one in first.items()})
     refused = {method: one.refused for method, one in gathered.items() if one.refused}
     rng = np.random.default_rng([seed, count])
-    ranking = rank(
-        faithfulness, centre, chance, rng=rng, span=span, likeness=likeness, gaps=gaps, refused=refused
-    )  # fmt: skip
+    ranking = rank(faithfulness, centre, chance, rng=rng, span=span, likeness=likeness, gaps=gaps, refused=refused)
     known = {number: one for number, one in off_stored.items() if one is not None}
     there = (one for one in gathered.values() if not one.refused)
     notes = dict.fromkeys(

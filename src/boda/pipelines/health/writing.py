@@ -3,14 +3,13 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
-from io import BytesIO
 from typing import Any
 
 from PIL import Image
 
 from boda.pictures.page import render_page
 from boda.pictures.sheet import Tile, contact_sheet
-from boda.pipelines.file_bytes import as_png
+from boda.pipelines.file_bytes import as_png, table_as_csv
 from boda.pipelines.health.finding import SHEETS, Check, Finding, sheet_of, table_of
 from boda.pipelines.health.reporting import report
 from boda.pipelines.output_folder import Folder, output_folder
@@ -59,19 +58,11 @@ def write_inspection(
     files = {sheet_of(one.name): as_png(_sheet(workspace, one, pictures)) for one in findings if one.images}
     page = render_page(report(workspace, record, findings, pictures))
     files |= {
-        TABLE: _csv(findings),
+        TABLE: table_as_csv(table_of(findings)),
         PAGE: page.encode("utf-8", "backslashreplace"),
         RECORD: json.dumps(record, indent=1, allow_nan=False).encode(),
     }
     folder.write(files, instead_of=[name for names in SHEETS.values() for name in names])
-
-
-def _csv(findings: Sequence[Finding]) -> bytes:
-    from pyarrow import csv
-
-    into = BytesIO()
-    csv.write_csv(table_of(findings), into)
-    return into.getvalue()
 
 
 def _pictures(workspace: Workspace, findings: Sequence[Finding], recipe: Recipe | None) -> Pictures:
