@@ -18,6 +18,7 @@ from boda.pipelines.clusters.keeping import load_clustering
 from boda.pipelines.explaining.asked import Asked, asked_score, known_names
 from boda.pipelines.explaining.comparing import Compared, compare_methods
 from boda.pipelines.explaining.held import recipe_of
+from boda.pipelines.explaining.images import is_usual
 from boda.pipelines.explaining.making import How, Made, make
 from boda.pipelines.explaining.scoring import scoring
 from boda.pipelines.explaining.subjects import Subjects, in_workspace, of_files
@@ -175,7 +176,7 @@ def explain(  # noqa: PLR0913  # what is explained, how, and what is made of it
     )
     ways = ways_of(
         subjects, ",".join(methods), images, layer=layer, baseline=baseline, rows=_several(row), where=where,
-        limit=limit, unasked=encoder in (None, "auto") and weights is None, seed=seed,
+        limit=limit, unasked=is_usual(encoder, weights), seed=seed,
     )  # fmt: skip
     folder = folder_for(subjects.workspace, asked, ways, files_of(methods), to, force=force)
     scores = scoring(asked, subjects, known)
@@ -222,7 +223,7 @@ def compare_explanations(  # noqa: PLR0913  # as `explain`
     ways = ways_of(
         subjects, "compare" if methods is None else f"compare:{','.join(chosen)}", images, layer=layer,
         baseline=baseline, rows=_several(row), where=where, limit=limit,
-        unasked=encoder in (None, "auto") and weights is None, seed=seed,
+        unasked=is_usual(encoder, weights), seed=seed,
     )  # fmt: skip
     folder = folder_for(subjects.workspace, asked, ways, COMPARED, to, force=force)
     scores = scoring(asked, subjects, known)

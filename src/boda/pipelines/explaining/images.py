@@ -27,6 +27,9 @@ from boda.workspace.workspace import Workspace
 if TYPE_CHECKING:
     from boda.encoders.base import Encoder
 
+_USUAL = "auto"
+"""What sees images where no encoder is named."""
+
 
 @dataclass(frozen=True, eq=False)
 class Chosen:
@@ -146,8 +149,13 @@ def loaded(encoder: "str | Encoder | None", weights: str | os.PathLike[str] | No
         UnknownEncoder, MissingExtra, NotOffline: it cannot be loaded.
     """
     if encoder is None or isinstance(encoder, str):
-        return load_encoder(encoder or "auto", weights=weights, device=device)
+        return load_encoder(encoder or _USUAL, weights=weights, device=device)
     return encoder
+
+
+def is_usual(encoder: "str | Encoder | None", weights: str | os.PathLike[str] | None) -> bool:
+    """Whether `loaded` gives what it gives where nobody names anything."""
+    return encoder in (None, _USUAL) and weights is None
 
 
 def _meeting(workspace: Workspace, keys: Sequence[str], where: str) -> list[str]:

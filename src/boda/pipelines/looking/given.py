@@ -19,7 +19,16 @@ from boda.encoders.registry import encoder_for, encoder_names, is_our_own, load_
 from boda.errors import NotFound, Refused
 from boda.keys import shown
 from boda.pipelines.decoded import decoded
-from boda.pipelines.explaining.images import Chosen, files, images_of, loaded, read_again, read_file, rows_of_workspace
+from boda.pipelines.explaining.images import (
+    Chosen,
+    files,
+    images_of,
+    is_usual,
+    loaded,
+    read_again,
+    read_file,
+    rows_of_workspace,
+)
 from boda.pipelines.places import opened
 from boda.pipelines.run.meter import OnProgress, Progress
 from boda.pipelines.searching.examples import key_of
@@ -35,8 +44,6 @@ if TYPE_CHECKING:
 
 Into: TypeAlias = "str | os.PathLike[str] | Workspace | Encoder"
 """A workspace, images, or an encoder."""
-USUAL = "auto"
-"""What sees images where no encoder is named."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,8 +222,8 @@ def given(
         if encoder is not None:
             raise Refused("an encoder is given twice: give images or a workspace, or leave one of them out")
         made = load_encoder(into, weights=weights, device=device) if isinstance(into, str) else into
-        unasked = into == USUAL and weights is None
-        return Inside(_network(made), made.recipe, made, None, None, _said(made.recipe, unasked=unasked))
+        said = _said(made.recipe, unasked=is_usual(into, weights))
+        return Inside(_network(made), made.recipe, made, None, None, said)
     place = os.fspath(into)
     if "://" not in place and not Path(place).exists():
         near = difflib.get_close_matches(place, encoder_names(), n=2, cutoff=0.5)
@@ -227,7 +234,7 @@ def given(
     made = loaded(encoder, weights, device)
     network = _network(made)
     images = _collection(files([place], limit=limit, rng=rng), made, progress)
-    said = _said(made.recipe, unasked=encoder in (None, USUAL) and weights is None)
+    said = _said(made.recipe, unasked=is_usual(encoder, weights))
     return Inside(network, made.recipe, made, None, images, (*said, os.path.normpath(place)))
 
 
